@@ -1,0 +1,56 @@
+/** The layers of a guest's isolation. A file per layer in `jail/` says what is asked, how it is applied, how it is proven. */
+export const layerNames = [
+  'user',
+  'chroot',
+  'mount-namespace',
+  'private-dev',
+  'ipc-namespace',
+  'uts-namespace',
+  'net-namespace',
+  'pid-namespace',
+  'cgroup-namespace',
+  'capabilities',
+  'no-new-privs',
+  'seccomp',
+  'rlimits',
+  'open-files',
+] as const;
+export type LayerName = (typeof layerNames)[number];
+
+/** Only `effective` ever shows as good. `missing`: the host cannot, and the definition allows that. `off`: switched off. */
+export type LayerState = 'effective' | 'ineffective' | 'unproven' | 'missing' | 'off';
+
+/** What one layer shows on the live processes. */
+export interface LayerEvidence {
+  readonly layer: LayerName;
+  readonly state: LayerState;
+  readonly requested: string;
+  readonly observed: string;
+  /** The raw lines it rests on, as read; hostile until escaped by a view. */
+  readonly raw: readonly string[];
+}
+
+export type ProcessRole = 'device-model' | 'namespace-parent' | 'logger';
+
+/** Which process was looked at: names and command lines can be faked, these cannot. */
+export interface ProcessIdentity {
+  readonly role: ProcessRole;
+  /** As the host sees it. */
+  readonly pid: number;
+  readonly executableDevice: number;
+  readonly executableInode: number;
+  /** Field 22 of /proc/PID/stat, in clock ticks after boot. */
+  readonly startTimeTicks: number;
+  readonly bootId: string;
+}
+
+/** Everything known about one guest's isolation at one moment. */
+export interface GuestEvidence {
+  readonly host: string;
+  readonly guest: string;
+  /** RFC 3339, the host's clock. */
+  readonly takenAt: string;
+  readonly running: boolean;
+  readonly processes: readonly ProcessIdentity[];
+  readonly layers: readonly LayerEvidence[];
+}

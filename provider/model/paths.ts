@@ -1,0 +1,42 @@
+/** Where things are on a host. Everything below both roots is readable by root alone. */
+export interface HostRoots {
+  /** Survives a reboot: records, leases, launchers, files by digest, logs. */
+  readonly state: string;
+  /** Does not: lock, FIFOs, chroots. */
+  readonly run: string;
+}
+
+export const defaultRoots: HostRoots = { state: '/var/lib/stockade', run: '/run/stockade' };
+
+/**
+ * Layout below the roots:
+ *   state/host                 record of the prepared host
+ *   state/owners/FLEET         one per fleet that prepared it
+ *   state/capabilities/        the capability record, by identity of the QEMU binary
+ *   state/users/SCHEME         record of a user set; state/users/SCHEME.owners/FLEET one per fleet, with its range
+ *   state/leases/domid/N       who holds domid N (guest name and fleet); the last one given is in state/leases/last
+ *   state/files/SHA256         uploaded kernels and initrds
+ *   state/guests/NAME/record   the guest's record; launch (the launcher), lease (domid, uid, gid), log/ (serial, stderr)
+ *   run/lock                   the host's lock
+ *   run/root/NAME              the guest's chroot, mode 0000
+ *   run/guests/NAME/           FIFOs (qmp.in, qmp.out, …), pid files
+ *   run/tampered/              chroots that were found filled, kept for a look
+ */
+export const guestUnit = (name: string): string => `stockade-guest@${name}.service`;
+/** The slice systemd makes for the template's instances; it stays when the last of them is gone. */
+export const guestSlice = 'system-stockade\\x2dguest.slice';
+export const unitDirectory = '/etc/systemd/system';
+export const unitTemplatePath = `${unitDirectory}/stockade-guest@.service`;
+export const loggerUser = 'stockade-logger';
+export const reaperUser = 'xen-qemuuser-reaper';
+
+/** Where systemd looks for unit files and drop-ins, the strongest first. */
+export const unitPlaces = [
+  '/etc/systemd/system.control',
+  '/run/systemd/system.control',
+  '/run/systemd/transient',
+  '/etc/systemd/system',
+  '/run/systemd/system',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+];
