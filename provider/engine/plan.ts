@@ -1,0 +1,161 @@
+import type { Change } from '../model/change.ts';
+import { type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
+import { describeAddress } from '../model/address.ts';
+import type { Operation, Upload } from '../model/operation.ts';
+import { defaultRoots, type HostRoots } from '../model/paths.ts';
+import { type GuestDesired, guestAddress } from '../resources/guest/desired.ts';
+import { guestDiff } from '../resources/guest/diff.ts';
+import type { LeasableUsers } from '../resources/guest/lease.ts';
+import { guestOperations } from '../resources/guest/operations.ts';
+import { guestObstacles, renderGuest } from '../resources/guest/render.ts';
+import { hostObstacles } from '../resources/host/checks.ts';
+import type { HostDesired } from '../resources/host/desired.ts';
+import { hostDiff } from '../resources/host/diff.ts';
+import { capabilitiesWith } from '../resources/host/facts.ts';
+import { hostOperations, hostReadyStepId } from '../resources/host/operations.ts';
+import { qemuUsersObstacles } from '../resources/qemu-users/checks.ts';
+import type { QemuUsersDesired } from '../resources/qemu-users/desired.ts';
+import { qemuUsersDiff } from '../resources/qemu-users/diff.ts';
+import { qemuUsersOperations, qemuUsersStepId } from '../resources/qemu-users/operations.ts';
+import { resolveIds } from '../resources/qemu-users/uid-base.ts';
+import type { HostSnapshot } from './snapshot.ts';
+
+/** Everything one fleet wants on one host. */
+export interface HostWish {
+  readonly host: HostDesired;
+  readonly users: readonly QemuUsersDesired[];
+  readonly guests: readonly GuestDesired[];
+  /** Files of the applying machine, by digest. */
+  readonly uploads: ReadonlyMap<string, Upload>;
+}
+
+/** What will change on one host, and the operations that do it, all of which may travel as one batch. */
+export interface HostPlan {
+  readonly changes: readonly Change[];
+  readonly operations: readonly Operation[];
+}
+
+/**
+ * Plans one host as a whole: host before users before guests. What the host cannot give is found here, before anything is
+ * touched; all obstacles at once.
+ */
+export function planHost(
+  wish: HostWish,
+  snapshot: HostSnapshot,
+  roots: HostRoots = defaultRoots,
+): Result<HostPlan> {
+  const host = planPreparation(wish.host, snapshot, roots);
+  const users = planUsers(wish, snapshot, host.ready, roots);
+  const guests = wish.guests.map((guest) => planGuest(guest, wish, snapshot, { host, users }, roots));
+  const obstacles = [...host.obstacles, ...users.obstacles, ...guests.flatMap((guest) => guest.obstacles)];
+  if (obstacles.length > 0) return failure(...obstacles);
+  return success({
+    changes: [...host.changes, ...users.changes, ...guests.flatMap((guest) => guest.changes)],
+    operations: [...host.operations, ...users.operations, ...guests.flatMap((guest) => guest.operations)],
+  });
+}
+
+interface Part extends HostPlan {
+  readonly obstacles: readonly Diagnostic[];
+}
+
+const nothing: Part = { changes: [], operations: [], obstacles: [] };
+
+function planPreparation(desired: HostDesired, snapshot: HostSnapshot, roots: HostRoots) {
+  const obstacles = hostObstacles(desired, snapshot.facts);
+  const change = hostDiff(desired, snapshot.facts, roots);
+  const operations = hostOperations({ change, desired, facts: snapshot.facts, roots });
+  const ready = operations.length > 0 ? [hostReadyStepId(desired)] : [];
+  return { changes: [change], operations, obstacles, ready };
+}
+
+interface UsersPart extends Part {
+  /** What guests may lease from, by scheme. */
+  readonly offered: ReadonlyMap<string, LeasableUsers>;
+}
+
+function planUsers(
+  wish: HostWish,
+  snapshot: HostSnapshot,
+  after: readonly string[],
+  roots: HostRoots,
+): UsersPart {
+  const offered = new Map<string, LeasableUsers>();
+  let all: Part = nothing;
+  for (const desired of wish.users) {
+    const facts = snapshot.users.get(desired.scheme);
+    if (facts === undefined) continue;
+    const ids = resolveIds(desired, facts);
+    if (!ids.ok) {
+      all = joined(all, { ...nothing, obstacles: ids.diagnostics });
+      continue;
+    }
+    const change = qemuUsersDiff(desired, ids.value, facts);
+    all = joined(all, {
+      changes: [change],
+      operations: qemuUsersOperations({ change, desired, ids: ids.value, facts, after, roots }),
+      obstacles: qemuUsersObstacles(desired, ids.value, facts),
+    });
+    const { scheme, firstDomid, lastDomid } = desired;
+    offered.set(scheme, { scheme, firstDomid, lastDomid, uidBase: ids.value.uidBase });
+  }
+  return { ...all, offered };
+}
+
+function planGuest(
+  desired: GuestDesired,
+  wish: HostWish,
+  snapshot: HostSnapshot,
+  before: { readonly host: Part & { readonly ready: readonly string[] }; readonly users: UsersPart },
+  roots: HostRoots,
+): Part {
+  const capabilities = capabilitiesWith(snapshot.facts, wish.host.qemuBinary);
+  const facts = snapshot.guests.get(desired.name);
+  const users = before.users.offered.get(desired.scheme);
+  const obstacles = [
+    ...guestObstacles(desired, capabilities),
+    ...foreignOwner(desired, facts?.owner),
+    ...(users === undefined ? [withoutUsers(desired)] : []),
+  ];
+  if (obstacles.length > 0 || users === undefined || capabilities.qemu === undefined)
+    return { ...nothing, obstacles };
+  const rendered = renderGuest(desired, capabilities.qemu, roots);
+  const change = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered);
+  const uploads = new Map([...wish.uploads].filter(([digest]) => !snapshot.files.has(digest)));
+  const usersChange = before.users.operations.filter(({ id }) => id === qemuUsersStepId(desired));
+  const after = [...before.host.ready, ...usersChange.map(({ id }) => id)];
+  return {
+    changes: [change],
+    operations: guestOperations({ change, desired, facts, users, rendered, uploads, after, roots }),
+    obstacles: [],
+  };
+}
+
+function joined(one: Part, other: Part): Part {
+  return {
+    changes: [...one.changes, ...other.changes],
+    operations: [...one.operations, ...other.operations],
+    obstacles: [...one.obstacles, ...other.obstacles],
+  };
+}
+
+function foreignOwner(guest: GuestDesired, owner: string | undefined): readonly Diagnostic[] {
+  if (owner === undefined || owner === guest.fleet) return [];
+  const resource = describeAddress(guestAddress(guest));
+  return [
+    problem('record-foreign', `${resource} belongs to fleet ${JSON.stringify(owner)}`, {
+      host: guest.host,
+      resource,
+      hint: 'Choose another name for the guest: what another fleet owns is never touched.',
+    }),
+  ];
+}
+
+function withoutUsers(guest: GuestDesired): Diagnostic {
+  const resource = describeAddress(guestAddress(guest));
+  return problem('users-missing', `${resource}: no ${guest.scheme} users are defined for the host`, {
+    host: guest.host,
+    resource,
+    hint: 'Define users of that scheme for the host.',
+  });
+}

@@ -1,0 +1,19 @@
+import type { GuestEvidence } from '../model/evidence.ts';
+import type { GuestFacts } from '../resources/guest/facts.ts';
+import type { HostFacts } from '../resources/host/facts.ts';
+import type { QemuUsersFacts } from '../resources/qemu-users/facts.ts';
+import type { UserScheme } from '../spec/qemu-users.ts';
+
+/** Everything one round trip showed about one host. */
+export interface HostSnapshot {
+  readonly host: string;
+  readonly facts: HostFacts;
+  /** Every scheme; one that nobody made has no record. */
+  readonly users: ReadonlyMap<UserScheme, QemuUsersFacts>;
+  /** Every guest that has a record on the host, whoever owns it. */
+  readonly guests: ReadonlyMap<string, GuestFacts>;
+  /** Digests of the uploaded files that are on the host. */
+  readonly files: ReadonlySet<string>;
+  /** Of the guests whose record can be read. */
+  readonly evidence: ReadonlyMap<string, GuestEvidence>;
+}

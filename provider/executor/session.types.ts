@@ -1,0 +1,32 @@
+import type { Result } from '../model/diagnostic.ts';
+import type { Operation, OperationResult, ReadSection } from '../model/operation.ts';
+import type { ExecutorEvent } from './events.ts';
+
+/** What a batch of writes left behind: a result per operation, and what the sections showed afterwards. */
+export interface WriteOutcome {
+  readonly results: readonly OperationResult[];
+  readonly sections: ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * All traffic with one host from one process: one connection; reads and writes asked for within a moment of each other
+ * travel as one script. A read that finds the host never prepared is normal.
+ */
+export interface HostSession {
+  readonly host: string;
+  /** Runs the sections; same-named sections of calls that travel together are merged (arguments united, first come first). */
+  read(sections: readonly ReadSection[]): Promise<Result<ReadonlyMap<string, Uint8Array>>>;
+  /** Runs the operations in dependency order under the host's lock, then the sections, still under it. */
+  write(operations: readonly Operation[], sections?: readonly ReadSection[]): Promise<Result<WriteOutcome>>;
+  readonly counters: SessionCounters;
+  close(): Promise<void>;
+}
+
+export interface SessionCounters {
+  readonly connections: number;
+  /** Scripts sent, reads and writes: each is one round trip. */
+  readonly readBatches: number;
+  readonly writeBatches: number;
+}
+
+export type EventSink = (event: ExecutorEvent) => void;

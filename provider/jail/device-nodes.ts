@@ -1,0 +1,123 @@
+import type { LayerEvidence } from '../model/evidence.ts';
+import { lines, sh, word, words } from '../model/shell.ts';
+import { deviceModel, judge, namespaceParent } from './judge.ts';
+import { deviceNodesOf, type IsolationExpectation, type LaunchPlan } from './launch-plan.ts';
+import type { FileObservation, GuestObservation, MountObservation } from './observation.ts';
+import type { LauncherStep } from './step.ts';
+
+/** libvirt's size and mode of a guest's /dev. Unit: bytes. */
+const devSize = 65536;
+
+/** The private /dev: what is mounted, in order. The source names are ours so that no mount of the host is taken for one. */
+const mounts = [
+  `stockade-dev /dev tmpfs mode=755,size=${devSize},nosuid,noexec 0 0`,
+  'stockade-pts /dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0',
+  `stockade-shm /dev/shm tmpfs mode=1777,size=${devSize},nosuid,nodev,noexec,X-mount.mkdir 0 0`,
+  'stockade-mqueue /dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0',
+] as const;
+
+/** Major and minor number by name (Linux, admin-guide/devices.txt). */
+const numbers: Readonly<Record<string, readonly [number, number]>> = {
+  null: [1, 3],
+  zero: [1, 5],
+  full: [1, 7],
+  random: [1, 8],
+  urandom: [1, 9],
+  ptmx: [5, 2],
+  kvm: [10, 232],
+};
+
+/** Directories below /dev, each with the file system that is mounted there. */
+const subdirectories: Readonly<Record<string, string>> = { pts: 'devpts', shm: 'tmpfs', mqueue: 'mqueue' };
+
+/** Nodes are copied from the host's /dev with mode, owner and ACL; /dev/pts, /dev/shm and /dev/mqueue are new and empty. */
+export function deviceNodesStep(plan: LaunchPlan): LauncherStep {
+  const nodes = deviceNodesOf(plan).map((node) =>
+    node === 'ptmx' ? '/dev/pts/ptmx' : `/proc/1/root/dev/${node}`,
+  );
+  return {
+    name: 'device-nodes',
+    comment: sh`A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues`,
+    body: sh`  printf '%s\\n' \\
+${lines(mounts.map((mount) => sh`    ${word(mount)} \\`))}
+    >"$run/fstab" || fail "cannot write $run/fstab"
+  mount --all --fstab "$run/fstab" || fail 'cannot mount the private /dev'
+  cp -a -- ${words(nodes)} /dev/ || fail 'cannot copy device nodes'`,
+  };
+}
+
+export function provePrivateDev(
+  observation: GuestObservation,
+  expectation: IsolationExpectation,
+): LayerEvidence {
+  const wrong: string[] = [];
+  const unknown: string[] = [];
+  const parent = namespaceParent(observation);
+  const own = deviceModel(observation)?.namespaces.mnt;
+  if (own !== undefined && own === observation.hostNamespaces.mnt) wrong.push("it is the host's");
+  else if (parent === undefined || own === undefined || parent.namespaces.mnt !== own) {
+    unknown.push('no process beside the device model is in its mount namespace');
+  } else {
+    mountFaults(observation.mounts, wrong, unknown);
+    nodeFaults(observation.deviceNodes, expectation.deviceNodes, wrong, unknown);
+  }
+  const requested = `tmpfs of 64 KiB, 0755, with ${[...expectation.deviceNodes].sort().join(' ')}`;
+  return judge('private-dev', requested, observation, { wrong, unknown }, raw(observation));
+}
+
+function mountFaults(
+  mounted: readonly MountObservation[] | undefined,
+  wrong: string[],
+  unknown: string[],
+): void {
+  if (mounted === undefined) {
+    unknown.push('mounts could not be read');
+    return;
+  }
+  // The last one mounted on a place is the one that is seen.
+  const dev = mounted.filter((mount) => mount.mountPoint === '/dev').at(-1);
+  if (dev === undefined || dev.fileSystem !== 'tmpfs') wrong.push('no tmpfs is mounted on /dev');
+  else {
+    const options = dev.superOptions.split(',');
+    if (!options.includes(`size=${devSize / 1024}k`)) wrong.push('the tmpfs on /dev has another size');
+    if (!options.includes('mode=755')) wrong.push('the tmpfs on /dev has another mode');
+  }
+  for (const [name, fileSystem] of Object.entries(subdirectories)) {
+    const last = mounted.filter((mount) => mount.mountPoint === `/dev/${name}`).at(-1);
+    if (last?.fileSystem !== fileSystem) wrong.push(`no ${fileSystem} is mounted on /dev/${name}`);
+  }
+}
+
+function nodeFaults(
+  nodes: Readonly<Record<string, FileObservation>> | undefined,
+  expected: readonly string[],
+  wrong: string[],
+  unknown: string[],
+): void {
+  if (nodes === undefined) {
+    unknown.push('nodes could not be read');
+    return;
+  }
+  for (const [name, node] of Object.entries(nodes)) {
+    if (Object.hasOwn(subdirectories, name)) {
+      if ((node.mode & 0o170000) !== 0o040000) wrong.push(`/dev/${name} is no directory`);
+    } else if (!expected.includes(name)) wrong.push(`unexpected ${JSON.stringify(`/dev/${name}`)}`);
+    else if (!isNode(name, node)) wrong.push(`/dev/${name} is another device`);
+  }
+  for (const name of expected) if (nodes[name] === undefined) wrong.push(`/dev/${name} is missing`);
+}
+
+function isNode(name: string, node: FileObservation): boolean {
+  const [major, minor] = numbers[name] ?? [];
+  return (node.mode & 0o170000) === 0o020000 && node.deviceMajor === major && node.deviceMinor === minor;
+}
+
+function raw(observation: GuestObservation): readonly string[] {
+  const mounted = (observation.mounts ?? [])
+    .filter((mount) => mount.mountPoint === '/dev' || mount.mountPoint.startsWith('/dev/'))
+    .map((mount) => `${mount.mountPoint} ${mount.fileSystem} ${mount.superOptions}`);
+  const nodes = Object.entries(observation.deviceNodes ?? {}).map(
+    ([name, node]) => `/dev/${name} ${node.mode.toString(8)} ${node.deviceMajor}:${node.deviceMinor}`,
+  );
+  return [...mounted, ...nodes];
+}

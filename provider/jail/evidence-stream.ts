@@ -1,0 +1,159 @@
+import { failure, problem, type Result, success } from '../model/diagnostic.ts';
+
+/** One guest's record of the section: what the host's systemd and cgroup say. */
+export interface RawGuest {
+  readonly name: string;
+  /** Of its lease file; empty when unreadable. */
+  readonly uid: string;
+  readonly mainPid: number;
+  readonly pids: readonly number[];
+  /** Of these, processes with more open files than were listed. */
+  readonly many: readonly number[];
+}
+
+export interface RawLink {
+  readonly type: string;
+  readonly target: string;
+}
+
+/** The section's output, taken apart; texts are hostile. */
+export interface RawEvidence {
+  readonly time: string;
+  readonly units: string;
+  readonly guests: ReadonlyMap<string, RawGuest>;
+  readonly strangers: string | undefined;
+  /** Lines of all threads' status, one thread after another. */
+  readonly threads: string;
+  /** Some lines of a file, each ended by a line feed. */
+  readonly lines: ReadonlyMap<string, string>;
+  readonly files: ReadonlyMap<string, string>;
+  readonly links: ReadonlyMap<string, RawLink>;
+  readonly stats: ReadonlyMap<string, readonly string[]>;
+  /** The end mark was reached: what is not there was not there on the host either. */
+  readonly complete: boolean;
+}
+
+/** More than this of one record is not read on: nothing honest is as long. */
+const maxFieldBytes = 32 * 1024 * 1024;
+const maxPids = 4096;
+
+/** Takes the section's bytes apart; anything that does not follow its grammar ends the reading there. */
+export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
+  const fields = new Fields(bytes);
+  if (fields.next() !== 'time') {
+    return failure(
+      problem('evidence-unreadable', 'The evidence section of the host is not as it should be.'),
+    );
+  }
+  const time = (fields.next() ?? '').trim();
+  const units = fields.mark('units') ? (fields.next() ?? '') : '';
+  const guests = new Map<string, RawGuest>();
+  while (fields.mark('guest')) {
+    const [name, uid, main, pids, many] = fields.take(5) ?? [];
+    if (name === undefined || uid === undefined || pids === undefined || many === undefined) break;
+    guests.set(name, { name, uid, mainPid: digits(main) ?? 0, pids: pidList(pids), many: pidList(many) });
+  }
+  const strangers = fields.mark('strangers') ? fields.next() : undefined;
+  const threads = (fields.mark('threads') ? fields.next() : undefined) ?? '';
+  const lines = new Map<string, string>();
+  for (const [path, line] of fields.lines('lines')) lines.set(path, `${lines.get(path) ?? ''}${line}\n`);
+  const files = new Map<string, string>();
+  for (const [path, content] of fields.records('files', 2)) setOnce(files, path, content);
+  const links = linkMap(fields.records('links', 3));
+  const stats = new Map<string, readonly string[]>();
+  for (const [path, ...rest] of fields.records('stats', 8)) setOnce(stats, path, rest);
+  const complete = fields.mark('end');
+  return success({ time, units, guests, strangers, threads, lines, files, links, stats, complete });
+}
+
+function linkMap(records: Iterable<readonly string[]>): ReadonlyMap<string, RawLink> {
+  const links = new Map<string, RawLink>();
+  for (const [path, type, target] of records) {
+    setOnce(links, path, type === undefined || target === undefined ? undefined : { type, target });
+  }
+  return links;
+}
+
+const spoiled = new WeakMap<object, Set<string>>();
+
+/** A path that comes twice has shown nothing: a file with a NUL in it comes in pieces. */
+function setOnce<T>(map: Map<string, T>, path: string | undefined, value: T | undefined): void {
+  if (path === undefined || value === undefined) return;
+  const bad = spoiled.get(map) ?? new Set<string>();
+  spoiled.set(map, bad);
+  if (map.has(path) || bad.has(path)) {
+    map.delete(path);
+    bad.add(path);
+  } else map.set(path, value);
+}
+
+function pidList(text: string): readonly number[] {
+  return text
+    .split(' ')
+    .slice(0, maxPids)
+    .flatMap((pid) => digits(pid) ?? []);
+}
+
+/** A decimal number as the kernel prints it, or nothing. */
+export function digits(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Fields ended by NUL, one after another. */
+class Fields {
+  readonly #bytes: Uint8Array;
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  next(): string | undefined {
+    const end = this.#bytes.indexOf(0, this.#at);
+    if (end < 0 || end - this.#at > maxFieldBytes) return undefined;
+    const text = this.#decoder.decode(this.#bytes.subarray(this.#at, end));
+    this.#at = end + 1;
+    return text;
+  }
+
+  /** Goes past this mark, if it is what comes next. */
+  mark(name: string): boolean {
+    const before = this.#at;
+    if (this.next() === name) return true;
+    this.#at = before;
+    return false;
+  }
+
+  take(count: number): readonly string[] | undefined {
+    const fields: string[] = [];
+    for (let index = 0; index < count; index++) {
+      const field = this.next();
+      if (field === undefined) return undefined;
+      fields.push(field);
+    }
+    return fields;
+  }
+
+  /** Lines after a mark, each behind its file's path: both hold no line feed. An empty path is their end. */
+  *lines(name: string): Generator<readonly [path: string, line: string]> {
+    let path = this.mark(name) ? this.next() : undefined;
+    while (path !== undefined && path !== '') {
+      const piece = this.next();
+      const end = piece?.indexOf('\n') ?? -1;
+      if (piece === undefined || end < 0) return;
+      yield [path, piece.slice(0, end)];
+      path = piece.slice(end + 1);
+    }
+  }
+
+  /** The records after a mark: each begins with a path, which no mark does. */
+  *records(name: string, width: number): Generator<readonly string[]> {
+    if (!this.mark(name)) return;
+    while (this.#bytes[this.#at] === 0x2f) {
+      const record = this.take(width);
+      if (record === undefined) return;
+      yield record;
+    }
+  }
+}

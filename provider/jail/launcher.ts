@@ -1,0 +1,113 @@
+import { defaultRoots, type HostRoots } from '../model/paths.ts';
+import { lines, sh, type ShellText, word } from '../model/shell.ts';
+import { capabilitiesCommand } from './capabilities.ts';
+import { chrootArguments, chrootStep } from './chroot.ts';
+import { deviceNodesStep } from './device-nodes.ts';
+import { filesStep } from './files.ts';
+import type { LaunchPlan } from './launch-plan.ts';
+import { leaseStep } from './lease.ts';
+import { loggersStep, startLogger } from './logger.ts';
+import { namespacesStep, pidNamespaceCommand } from './namespaces.ts';
+import { closeInherited, lastRedirections } from './open-files.ts';
+import { type GuestPlaces, guestPlaces } from './places.ts';
+import { rlimitsCommand } from './rlimits.ts';
+import { seccompArguments } from './seccomp.ts';
+import { callSteps, type LauncherStep, renderStep } from './step.ts';
+import { stopFunction } from './stop.ts';
+import { reapFunctions } from './strays.ts';
+import { qemuCommand, trustedFilesStep, trustFunction } from './trusted-files.ts';
+import { userArguments, userStep } from './user.ts';
+
+/**
+ * The launcher of one guest: a POSIX sh script to be read by people, kept at `guestPlaces(guest).launcher`, mode 0700, and
+ * run by the guest's unit. Verbs: `run` (the unit's main process: in the end the parent of QEMU's pid namespace), `inside`
+ * (its second half, in the new namespaces) and `stop`. docs/design/0020-launcher.md lists the steps in order.
+ *
+ * Errors go to stderr as `stockade-launch: STEP: TEXT`, to the file `guestPlaces(guest).launchError`, and into the exit code
+ * (`stepExitCodes`).
+ */
+export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots): string {
+  const places = guestPlaces(plan.guest, roots);
+  const outside = [leaseStep(), userStep(), chrootStep(), filesStep(), namespacesStep()];
+  const inside = [
+    trustedFilesStep(plan),
+    deviceNodesStep(plan),
+    loggersStep(plan.serialLogMaxKib),
+    launchStep(plan, places),
+  ];
+  return sh`#!/bin/sh
+# Starts and stops the guest ${word(plan.guest)}. Made by Stockade: edits show as drift and are undone.
+#   launch run     what the guest's unit starts: prepares the jail, ends as the parent of QEMU's pid namespace
+#   launch inside  the second half of run, in the new namespaces
+#   launch stop    presses the guest's power button, waits, then ends QEMU
+set -eu
+umask 077
+PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export PATH LC_ALL
+cd /
+
+guest=${word(plan.guest)}
+launcher=${word(places.launcher)}
+lease=${word(places.lease)}
+log=${word(places.logDirectory)}
+run=${word(places.runDirectory)}
+chroot=${word(places.chroot)}
+launch_error=${word(places.launchError)}
+
+# fail TEXT: ends the launch, says at which step and why
+fail() {
+  printf 'stockade-launch: %s: %s\\n' "$step" "$1" >&2
+  [ ! -d "$run" ] || printf '%s: %s\\n' "$step" "$1" >"$launch_error" || :
+  exit "$code"
+}
+
+${reapFunctions}
+
+${trustFunction}
+
+${startLogger}
+
+${separated([...outside, ...inside])}
+
+${stopFunction(plan.shutdownTimeoutSeconds)}
+
+case \${1-} in
+  run)
+    ${closeInherited}
+    [ ! -f "$launch_error" ] || : >"$launch_error"
+${callSteps(outside)}
+    ;;
+  inside)
+    uid=$2 gid=$3 shared=$4 logger_uid=$5 logger_gid=$6
+${callSteps(inside)}
+    ;;
+  stop) stop_guest ;;
+  *)
+    echo 'usage: launch run | stop' >&2
+    exit 64
+    ;;
+esac
+`.text;
+}
+
+function separated(steps: readonly LauncherStep[]): ShellText {
+  return lines(steps.map(renderStep).flatMap((step, index) => (index === 0 ? [step] : [sh``, step])));
+}
+
+/** The last command: each word of it is one layer's. */
+function launchStep(plan: LaunchPlan, places: GuestPlaces): LauncherStep {
+  return {
+    name: 'launch',
+    comment: sh`QEMU, process 1 of its own pid namespace: limited, without privileges to gain, it then drops root and locks itself in`,
+    body: sh`  own_user=yes
+  [ "$shared" = no ] || own_user=''
+  exec ${rlimitsCommand(plan)} \\
+    ${pidNamespaceCommand} \\
+    ${capabilitiesCommand} \\
+    ${qemuCommand(plan)} \\
+    ${userArguments(plan)} \\
+    ${chrootArguments(plan, places.chroot)} \\
+    ${seccompArguments} \\
+    ${lastRedirections}`,
+  };
+}

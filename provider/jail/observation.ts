@@ -1,0 +1,116 @@
+import type { ProcessIdentity } from '../model/evidence.ts';
+
+/** Four ids of a `Uid:` or `Gid:` line: real, effective, saved, file system. */
+export type FourIds = readonly [number, number, number, number];
+
+/** One thread's /proc/PID/task/TID/status, the lines that count. `undefined`: the line was not there or not as expected. */
+export interface ThreadObservation {
+  readonly tid: number;
+  /** It has ended (Z or X): where others of its process live on, that runs all the same. */
+  readonly dead: boolean;
+  readonly uid: FourIds | undefined;
+  readonly gid: FourIds | undefined;
+  readonly groups: readonly number[] | undefined;
+  /** Hexadecimal digits as read: CapInh, CapPrm, CapEff, CapBnd, CapAmb. */
+  readonly capabilities: Readonly<Record<CapabilitySet, string | undefined>>;
+  readonly noNewPrivs: number | undefined;
+  readonly seccomp: number | undefined;
+  readonly seccompFilters: number | undefined;
+}
+
+export const capabilitySets = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'] as const;
+export type CapabilitySet = (typeof capabilitySets)[number];
+
+export const namespaceKinds = ['mnt', 'ipc', 'uts', 'net', 'pid', 'cgroup'] as const;
+export type NamespaceKind = (typeof namespaceKinds)[number];
+/** `mnt:[4026531841]` by kind. */
+export type NamespaceLinks = Readonly<Partial<Record<NamespaceKind, string>>>;
+
+/** What `stat` said of one file. */
+export interface FileObservation {
+  readonly device: number;
+  readonly inode: number;
+  /** The whole st_mode. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** For device nodes. */
+  readonly deviceMajor: number;
+  readonly deviceMinor: number;
+}
+
+export interface OpenFileObservation {
+  readonly descriptor: number;
+  /** What the link says; hostile. */
+  readonly target: string;
+  /** `find`'s letter for what lies behind it: f d l p s b c, others for errors. */
+  readonly type: string;
+}
+
+export interface LimitObservation {
+  /** `unlimited` is Infinity. */
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface ProcessObservation extends ProcessIdentity {
+  readonly parentPid: number;
+  readonly threads: readonly ThreadObservation[];
+  readonly namespaces: NamespaceLinks;
+  /** Its root and working directory. `undefined`: not read, or the process went away meanwhile. */
+  readonly root: FileObservation | undefined;
+  readonly directory: FileObservation | undefined;
+  readonly limits: Readonly<Record<string, LimitObservation>> | undefined;
+  readonly openFiles: readonly OpenFileObservation[] | undefined;
+  /** There are more of them than were listed. */
+  readonly moreOpenFiles: boolean;
+}
+
+/** The unit's own words (`systemctl show`). */
+export interface UnitObservation {
+  readonly activeState: string;
+  readonly subState: string;
+  readonly result: string;
+  readonly mainPid: number;
+  readonly execMainCode: string;
+  readonly execMainStatus: string;
+  readonly restarts: number;
+  readonly loadState: string;
+  readonly fragmentPath: string;
+  readonly dropInPaths: string;
+  readonly needDaemonReload: boolean;
+}
+
+export interface MountObservation {
+  readonly mountPoint: string;
+  readonly fileSystem: string;
+  readonly superOptions: string;
+  /** `shared:`, `master:` … */
+  readonly propagation: readonly string[];
+}
+
+/** Everything read about one guest; nothing of it is a judgement. */
+export interface GuestObservation {
+  readonly host: string;
+  readonly guest: string;
+  /** RFC 3339, the host's clock. */
+  readonly takenAt: string;
+  readonly unit: UnitObservation | undefined;
+  /** QEMU runs (its process is there). */
+  readonly running: boolean;
+  /** Of the guest's unit, as the host's cgroup lists them. */
+  readonly processes: readonly ProcessObservation[];
+  /** Processes of the guest's uid outside its unit. */
+  readonly strangers: readonly number[] | undefined;
+  /** Namespaces of the host's process 1. */
+  readonly hostNamespaces: NamespaceLinks;
+  /** By kind, another guest that is in a namespace of this one. */
+  readonly sharedNamespaces: Readonly<Partial<Record<NamespaceKind, string>>>;
+  /** Some, the root among them: those below /dev and those that propagate. Of the namespace parent: QEMU's own shows nothing, it sits in the empty directory. */
+  readonly mounts: readonly MountObservation[] | undefined;
+  /** By name below the private /dev, read through the namespace parent's root. */
+  readonly deviceNodes: Readonly<Record<string, FileObservation>> | undefined;
+  readonly chroot: FileObservation | undefined;
+  /** Names in it, some; `undefined`: it could not be listed. */
+  readonly chrootEntries: readonly string[] | undefined;
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import type { Address } from '../../model/address.ts';
+import type { GuestSpec } from '../../spec/guest.ts';
+import type { UserScheme } from '../../spec/qemu-users.ts';
+
+/** A kernel or initial RAM disk: by content where we upload it, by path where the host has it. */
+export type GuestFile =
+  | { readonly kind: 'digest'; readonly sha256: string; readonly bytes: number }
+  | { readonly kind: 'host'; readonly path: string };
+
+/** What is asked for of one guest: the spec without anything left open. Equal content, equal digest. */
+export interface GuestDesired {
+  readonly host: string;
+  readonly name: string;
+  /** The owner written on the record. */
+  readonly fleet: string;
+  readonly scheme: UserScheme;
+  readonly memoryMib: number;
+  readonly vcpus: number;
+  readonly machine: GuestSpec['machine'];
+  readonly accelerator: GuestSpec['accelerator'];
+  readonly kernel: GuestFile;
+  readonly initrd: GuestFile | undefined;
+  readonly commandLine: string;
+  readonly serialLogMaxKib: number;
+  readonly restartPolicy: GuestSpec['restartPolicy'];
+  readonly shutdownTimeoutSeconds: number;
+}
+
+/** Joins a validated spec with what only I/O can tell: the files' digests. */
+export function guestDesired(
+  spec: GuestSpec,
+  fleet: string,
+  files: { readonly kernel: GuestFile; readonly initrd: GuestFile | undefined },
+): GuestDesired {
+  return {
+    host: spec.host,
+    name: spec.name,
+    fleet,
+    scheme: spec.users.slice(spec.users.indexOf('/') + 1) as UserScheme,
+    memoryMib: spec.memoryMib,
+    vcpus: spec.vcpus,
+    machine: spec.machine,
+    accelerator: spec.accelerator,
+    kernel: files.kernel,
+    initrd: files.initrd,
+    commandLine: spec.commandLine ?? '',
+    serialLogMaxKib: spec.serialLogMaxKib,
+    restartPolicy: spec.restartPolicy,
+    shutdownTimeoutSeconds: spec.shutdownTimeoutSeconds,
+  };
+}
+
+export function guestAddress(guest: { readonly host: string; readonly name: string }): Address {
+  return { kind: 'guest', host: guest.host, name: guest.name };
+}
+
+/** The part of the definition that is stored in the host's record, so that import can give it back. */
+export type StoredGuest = Omit<GuestDesired, 'host' | 'name' | 'fleet'>;
+
+/** The definition as stored: JSON with a fixed order of keys, in base64 (records hold no blanks). */
+export function storeGuest(guest: GuestDesired): string {
+  const stored: StoredGuest = {
+    scheme: guest.scheme,
+    memoryMib: guest.memoryMib,
+    vcpus: guest.vcpus,
+    machine: guest.machine,
+    accelerator: guest.accelerator,
+    kernel: guest.kernel,
+    initrd: guest.initrd,
+    commandLine: guest.commandLine,
+    serialLogMaxKib: guest.serialLogMaxKib,
+    restartPolicy: guest.restartPolicy,
+    shutdownTimeoutSeconds: guest.shutdownTimeoutSeconds,
+  };
+  return Buffer.from(JSON.stringify(stored), 'utf8').toString('base64');
+}
+
+/** Names what is asked for: written on the record, compared at the next observation. */
+export function guestDigest(guest: GuestDesired): string {
+  return createHash('sha256').update(storeGuest(guest)).digest('hex');
+}
+
+/** The digests of the files it has uploaded: a file goes when no record names it any more. */
+export function uploadedDigests(guest: Pick<GuestDesired, 'kernel' | 'initrd'>): readonly string[] {
+  return [guest.kernel, guest.initrd].flatMap((file) => (file?.kind === 'digest' ? [file.sha256] : []));
+}

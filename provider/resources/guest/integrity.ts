@@ -1,0 +1,109 @@
+import type { GuestEvidence, LayerEvidence } from '../../model/evidence.ts';
+import { firstOf } from '../shared/words.ts';
+import type { GuestFacts } from './facts.ts';
+import type { RenderedGuest } from './render.ts';
+
+/**
+ * Whether a guest is as it was made, part by part: `ok`, or what is wrong in a few words. What should be is `ok` throughout;
+ * a plan shows each part that is not.
+ */
+export interface GuestIntegrity {
+  /** The device model runs. */
+  readonly process: string;
+  /** Every layer of isolation is effective on the live processes. */
+  readonly isolation: string;
+  /** The chroot directory is root's, closed and empty. */
+  readonly chroot: string;
+  /** The systemd unit is the one we wrote, without additions. */
+  readonly unit: string;
+  /** The launcher is the one we wrote, and the uploaded files it starts are as uploaded. */
+  readonly launcher: string;
+}
+
+export const intact: GuestIntegrity = {
+  process: 'ok',
+  isolation: 'ok',
+  chroot: 'ok',
+  unit: 'ok',
+  launcher: 'ok',
+};
+export const integrityParts = ['process', 'isolation', 'chroot', 'unit', 'launcher'] as const;
+
+/** `fingerprint`: what launcher and drop-in should hash to; without one they are compared with the record alone. */
+export function guestIntegrity(
+  facts: GuestFacts,
+  evidence: GuestEvidence | undefined,
+  fingerprint: Fingerprint | undefined,
+): GuestIntegrity {
+  return {
+    process: processState(evidence),
+    isolation: isolationState(evidence),
+    chroot: chrootState(facts, evidence),
+    unit: unitState(facts, fingerprint),
+    launcher: launcherState(facts, fingerprint),
+  };
+}
+
+function processState(evidence: GuestEvidence | undefined): string {
+  if (evidence === undefined) return 'not observed';
+  return evidence.running ? 'ok' : 'not running';
+}
+
+/** `effective`, and what the definition switched off or allows to be missing, is as it should be; nothing else is. */
+export function standsAsAsked(layer: LayerEvidence): boolean {
+  return layer.state === 'effective' || layer.state === 'off' || layer.state === 'missing';
+}
+
+function isolationState(evidence: GuestEvidence | undefined): string {
+  if (evidence === undefined) return 'not observed';
+  if (!evidence.running) return 'no process';
+  const bad = evidence.layers.filter((layer) => !standsAsAsked(layer));
+  if (evidence.layers.length === 0) return 'not observed';
+  if (bad.length === 0) return 'ok';
+  return bad.map((layer) => `${layer.layer} ${layer.state}: ${layer.observed}`).join('; ');
+}
+
+function chrootState(facts: GuestFacts, evidence: GuestEvidence | undefined): string {
+  const chroot = facts.chroot;
+  // After a reboot there is none until the launcher has made it.
+  if (chroot === undefined) return evidence?.running === true ? 'directory is missing' : 'ok';
+  const wrong: string[] = [];
+  if (chroot.mode !== '0') wrong.push(`mode ${chroot.mode.padStart(4, '0')}, not 0000`);
+  if (chroot.uid !== 0 || chroot.gid !== 0) wrong.push(`owned by ${chroot.uid}:${chroot.gid}, not 0:0`);
+  if (chroot.entries.length > 0)
+    wrong.push(`not empty: ${chroot.entries.map((name) => JSON.stringify(name)).join(', ')}`);
+  return wrong.length === 0 ? 'ok' : wrong.join('; ');
+}
+
+function launcherState(facts: GuestFacts, fingerprint: Fingerprint | undefined): string {
+  const state = fileState('launcherSha256', facts, fingerprint);
+  const [changed] = facts.changedFiles;
+  if (fingerprint === undefined || changed === undefined) return state;
+  const files = `starts a file that was changed or is gone: sha256:${firstOf(changed, facts.changedFiles.length)}`;
+  return state === 'ok' ? files : `${state}; ${files}`;
+}
+
+type Fingerprint = Pick<RenderedGuest, 'launcherSha256' | 'dropInSha256'>;
+
+function unitState(facts: GuestFacts, fingerprint: Fingerprint | undefined): string {
+  const wrong: string[] = [];
+  const dropIn = fileState('dropInSha256', facts, fingerprint);
+  if (dropIn === 'missing') wrong.push('10-stockade.conf is missing');
+  else if (dropIn !== 'ok') wrong.push(`10-stockade.conf ${dropIn}`);
+  if (!facts.enabled) wrong.push('does not start at boot');
+  for (const path of facts.foreignUnitFiles) wrong.push(`has an addition: ${JSON.stringify(path)}`);
+  return wrong.length === 0 ? 'ok' : wrong.join('; ');
+}
+
+/**
+ * One of the files we write. It is as we wrote it, but no longer what we would write, after an upgrade of QEMU or of
+ * Stockade: that is no tampering, and it is put right by a restart all the same.
+ */
+function fileState(file: keyof Fingerprint, facts: GuestFacts, fingerprint: Fingerprint | undefined): string {
+  const found = facts[file];
+  const written = facts.written[file];
+  if (found === undefined) return 'missing';
+  if (found === fingerprint?.[file]) return 'ok';
+  if (found !== written && (written !== undefined || fingerprint !== undefined)) return 'was edited';
+  return fingerprint === undefined ? 'ok' : 'was made for another version of QEMU or Stockade';
+}

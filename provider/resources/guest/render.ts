@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { launcherScript } from '../../jail/launcher.ts';
+import type { LaunchPlan } from '../../jail/launch-plan.ts';
+import { describeAddress } from '../../model/address.ts';
+import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+import { qemuArguments, qemuConfinement } from '../../toolstacks/qemu/argv.ts';
+import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
+import { unitDropIn } from '../../toolstacks/qemu/supervisor.ts';
+import { type GuestDesired, type GuestFile, guestAddress, type StoredGuest } from './desired.ts';
+
+/** The files a guest has on its host, as they should be. */
+export interface RenderedGuest {
+  readonly plan: LaunchPlan;
+  readonly launcher: string;
+  readonly launcherSha256: string;
+  readonly dropIn: string;
+  readonly dropInSha256: string;
+}
+
+/** Renders a guest for the QEMU its host has. Equal input, equal bytes. */
+export function renderGuest(
+  guest: StoredGuest & { readonly name: string },
+  qemu: QemuCapabilities,
+  roots: HostRoots = defaultRoots,
+): RenderedGuest {
+  const files = {
+    kernel: pathOnHost(guest.kernel, roots),
+    initrd: guest.initrd === undefined ? undefined : pathOnHost(guest.initrd, roots),
+  };
+  const plan: LaunchPlan = {
+    guest: guest.name,
+    qemuBinary: qemu.binary,
+    qemuArguments: qemuArguments(guest, files, qemu, roots),
+    confinement: qemuConfinement(qemu),
+    vcpus: guest.vcpus,
+    usesKvm: guest.accelerator === 'kvm',
+    serialLogMaxKib: guest.serialLogMaxKib,
+    shutdownTimeoutSeconds: guest.shutdownTimeoutSeconds,
+    restartPolicy: guest.restartPolicy,
+  };
+  const launcher = launcherScript(plan, roots);
+  const dropIn = unitDropIn(plan);
+  return { plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) };
+}
+
+export function pathOnHost(file: GuestFile, roots: HostRoots = defaultRoots): string {
+  return file.kind === 'host' ? file.path : `${roots.state}/files/${file.sha256}`;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** What speaks against running this guest on this host; found at plan time where the host is known, else before Apply touches anything. */
+export function guestObstacles(guest: GuestDesired, capabilities: HostCapabilities): readonly Diagnostic[] {
+  const resource = describeAddress(guestAddress(guest));
+  const at = { host: guest.host, resource };
+  const { qemu } = capabilities;
+  if (qemu === undefined) {
+    return [
+      problem('no-qemu', `${resource}: the host has no QEMU`, {
+        ...at,
+        hint: 'Install it on the host: apt-get install qemu-system-x86.',
+      }),
+    ];
+  }
+  const obstacles: Diagnostic[] = [];
+  if (!qemu.seccomp) {
+    obstacles.push(
+      problem('qemu-without-seccomp', `${resource}: ${qemu.binary} was built without seccomp`, {
+        ...at,
+        hint: "Install the distribution's QEMU, which has it, or point qemu_binary of the host at one that does.",
+      }),
+    );
+  }
+  if (!qemu.machines.includes(guest.machine)) {
+    obstacles.push(
+      problem('machine-unknown', `${resource}: this QEMU has no machine type ${guest.machine}`, {
+        ...at,
+        path: ['machine'],
+        hint: `QEMU ${qemu.version} of ${guest.host} lists its machine types with: ${qemu.binary} -machine help`,
+      }),
+    );
+  }
+  if (!qemu.accelerators.working.includes(guest.accelerator)) {
+    obstacles.push(
+      problem('accelerator-not-working', `${resource}: ${guest.accelerator} does not work on the host`, {
+        ...at,
+        path: ['accelerator'],
+        detail: `A probe found these to work: ${qemu.accelerators.working.join(', ') || 'none'}.`,
+        hint:
+          guest.accelerator === 'kvm'
+            ? 'Load the kvm module and turn virtualisation on in the firmware; or set accelerator = "tcg" (slow; QEMU gives no security guarantee for it).'
+            : 'Use a QEMU that is built with it.',
+      }),
+    );
+  }
+  return obstacles;
+}

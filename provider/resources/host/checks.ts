@@ -1,0 +1,64 @@
+import { describeAddress } from '../../model/address.ts';
+import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { noQemuText, qemuSearchPaths } from '../../toolstacks/qemu/probe.ts';
+import { type HostDesired, hostAddress } from './desired.ts';
+import { capabilitiesWith, type HostFacts, type OperatingSystem } from './facts.ts';
+import { packagesOf } from './programs.ts';
+
+/** What this host lacks, found before anything is touched. */
+export function hostObstacles(desired: HostDesired, facts: HostFacts): readonly Diagnostic[] {
+  const at = { host: desired.host, resource: describeAddress(hostAddress(desired)) };
+  const { supervisor, missingPrograms } = facts.capabilities;
+  const found: Diagnostic[] = [];
+  if (supervisor.kind === 'none') {
+    found.push(
+      problem('no-supervisor', 'systemd does not run on this host, and guests need it', {
+        hint: 'Boot the host with systemd as its init; other supervisors are not supported.',
+      }),
+    );
+  }
+  if (missingPrograms.length > 0) {
+    found.push(
+      problem('missing-program', `programs are missing on this host: ${missingPrograms.join(', ')}`, {
+        hint: installHint(facts.operatingSystem, packagesOf(missingPrograms)),
+      }),
+    );
+  }
+  const damaged = facts.damaged.get(`owners/${desired.fleet}`);
+  if (damaged !== undefined) {
+    found.push(
+      problem('record-damaged', damaged, {
+        hint: 'Look at the file below /var/lib/stockade on the host; delete it to prepare the host anew.',
+      }),
+    );
+  }
+  return [...found, ...qemuObstacles(desired, facts)].map((diagnostic) => ({ ...at, ...diagnostic }));
+}
+
+/** A binary that was not asked yet is checked by the first step, before it touches anything. */
+function qemuObstacles(desired: HostDesired, facts: HostFacts): readonly Diagnostic[] {
+  const { qemu } = capabilitiesWith(facts, desired.qemuBinary);
+  if (qemu === undefined) {
+    if (desired.qemuBinary !== undefined) return [];
+    return [
+      problem('no-qemu', noQemuText(qemuSearchPaths), {
+        hint: `${installHint(facts.operatingSystem, ['qemu-system-x86'])} Or set qemu_binary to where it is.`,
+      }),
+    ];
+  }
+  if (qemu.seccomp) return [];
+  return [
+    problem('qemu-without-seccomp', `${qemu.binary} (${qemu.version}) has no seccomp filter (-sandbox)`, {
+      hint: 'Install a QEMU that is built with seccomp, as the distributions build it, or set qemu_binary to one.',
+    }),
+  ];
+}
+
+/** The host's own package manager's words. */
+export function installHint(system: OperatingSystem, packages: readonly string[]): string {
+  const family = `${system.id} ${system.like}`.split(' ');
+  if (family.includes('debian') || family.includes('ubuntu')) {
+    return `On the host: apt-get install ${packages.join(' ')}.`;
+  }
+  return `Install them on the host; on Debian they come with ${packages.join(', ')}.`;
+}

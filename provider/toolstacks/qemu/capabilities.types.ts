@@ -1,0 +1,41 @@
+/** What a host's own QEMU answers about itself. Flags are chosen from this, never from a version number alone. */
+export interface QemuCapabilities {
+  /** Absolute path, symbolic links resolved. */
+  readonly binary: string;
+  readonly device: number;
+  readonly inode: number;
+  /** As printed: `7.2.22`. */
+  readonly version: string;
+  /** `-sandbox` with its sub-options is known (built with seccomp). */
+  readonly seccomp: boolean;
+  /** `-run-with chroot=` / `user=` are known; else `-chroot`, `-runas`. */
+  readonly runWithChroot: boolean;
+  readonly runWithUser: boolean;
+  readonly chrootOption: boolean;
+  readonly runasOption: boolean;
+  readonly xenDomidRestrict: boolean;
+  readonly machines: readonly string[];
+  /** Drivers of `-fsdev`: local, proxy, synth. */
+  readonly fsdevDrivers: readonly string[];
+  readonly devices: readonly string[];
+  readonly accelerators: { readonly built: readonly string[]; readonly working: readonly string[] };
+}
+
+/** The rest of the host: one record per host decides what is used. */
+export interface HostCapabilities {
+  readonly qemu: QemuCapabilities | undefined;
+  /** `uname -r`. */
+  readonly kernel: string;
+  readonly bootId: string;
+  /** systemd and its version, as the running init; `none` on every other host. */
+  readonly supervisor: { readonly kind: 'systemd'; readonly version: number } | { readonly kind: 'none' };
+  /** Programs that the launcher or the steps need, that are missing. */
+  readonly missingPrograms: readonly string[];
+  /** The file sharing daemon: QEMU's own in C (until 8.0), or the Rust one; their options differ. */
+  readonly virtiofsd: { readonly path: string; readonly kind: 'c' | 'rust' } | undefined;
+  readonly proxyHelper: string | undefined;
+  readonly cgroupVersion: 1 | 2 | undefined;
+  /** Controllers that the host's own root cgroup can give to units; empty where limits are accepted but not enforced. */
+  readonly cgroupControllers: readonly string[];
+  readonly lsm: readonly string[];
+}

@@ -1,0 +1,43 @@
+import type { LaunchPlan } from '../../jail/launch-plan.ts';
+import { stopTimeoutSeconds } from '../../jail/stop.ts';
+import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+
+/**
+ * The unit every guest is an instance of; to be put at `unitTemplatePath`. The launcher is the main process and ends as the
+ * parent of QEMU's pid namespace; the loggers end by themselves when nothing writes any more, so nothing that QEMU said last
+ * is lost. Neither chroot nor strays are cleared at a stop: the next launch and the deletion do that, whatever happened between.
+ */
+export function unitTemplate(roots: HostRoots = defaultRoots): string {
+  return `# Made by Stockade: edits show as drift and are undone.
+[Unit]
+Description=Stockade guest %i
+After=network.target
+RequiresMountsFor=${roots.state} ${roots.run}
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=${roots.state}/guests/%i/launch run
+ExecStop=-${roots.state}/guests/%i/launch stop
+KillMode=control-group
+TimeoutStopSec=35
+Restart=no
+StandardInput=null
+StandardOutput=journal
+StandardError=journal
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** What differs from guest to guest; to be put at `/etc/systemd/system/stockade-guest@NAME.service.d/10-stockade.conf`. */
+export function unitDropIn(plan: Pick<LaunchPlan, 'restartPolicy' | 'shutdownTimeoutSeconds'>): string {
+  const stop = `TimeoutStopSec=${stopTimeoutSeconds(plan.shutdownTimeoutSeconds)}\n`;
+  const head = '# Made by Stockade: edits show as drift and are undone.\n';
+  if (plan.restartPolicy === 'never') return `${head}[Service]\nRestart=no\n${stop}`;
+  // A guest that dies over and over again is left alone after five times in a minute.
+  const limit = '[Unit]\nStartLimitIntervalSec=60\nStartLimitBurst=5\n\n';
+  return `${head}${limit}[Service]\nRestart=on-failure\nRestartSec=1\n${stop}`;
+}
