@@ -1,0 +1,80 @@
+import type { z } from 'zod';
+import type { Address } from '../model/address.ts';
+import type { Change } from '../model/change.ts';
+import type { Diagnostic, Result } from '../model/diagnostic.ts';
+import type { Operation } from '../model/operation.ts';
+import type { HostSnapshot } from '../engine/snapshot.ts';
+import type { ObjectValue, Schema } from '../tfplugin/types.ts';
+
+/** What a host shows of one object. */
+export interface Found {
+  /** Fleets that may change it; empty where its record cannot be read. */
+  readonly owners: readonly string[];
+  /** As Terraform stores it. `prior` is what it had before: paths of files are taken from there. */
+  readonly state: ObjectValue;
+}
+
+/** What is to be done about an object, and what it means. */
+export interface Work {
+  readonly change: Change;
+  readonly operations: readonly Operation[];
+}
+
+export interface Wish<S extends z.ZodObject> {
+  readonly address: Address;
+  readonly fleet: string;
+  readonly spec: z.output<S>;
+}
+
+/**
+ * What one kind of resource knows that the common life cycle (`managed.ts`) does not. Everything but `want` is pure.
+ * @typeParam D what is asked for, defaults and digests filled in
+ */
+export interface Kind<S extends z.ZodObject, D> {
+  /** `stockade_guest` */
+  readonly type: string;
+  readonly spec: S;
+  readonly schema: Schema;
+  /** How an import names it: `HOST/NAME`. */
+  readonly idForm: string;
+  /** The attributes an id stands for; `undefined` where it has not that form. */
+  readonly parseId: (id: string) => ObjectValue | undefined;
+  /** Which object these attributes name; `undefined` while a part is not known. */
+  readonly address: (values: ObjectValue) => Address | undefined;
+  /** `undefined`: the host has no such object of this fleet (and none that stands in its way). */
+  readonly find: (
+    snapshot: HostSnapshot,
+    address: Address,
+    fleet: string,
+    prior: ObjectValue,
+  ) => Found | undefined;
+  /** Joins the definition with what is on this machine (digests of files). */
+  readonly want: (wish: Wish<S>, snapshot: HostSnapshot | undefined) => Promise<Result<D>>;
+  /** What a known host cannot give, whatever is done on it first: errors of the plan. */
+  readonly obstacles: (desired: D, snapshot: HostSnapshot) => readonly Diagnostic[];
+  /** What would be done: with the reasons, or why it cannot be. Warnings are shown in the plan. */
+  readonly work: (desired: D, snapshot: HostSnapshot) => Result<Work>;
+  /** Objects of the fleet that cannot do without it. While there are any it is not taken away, and a replacement leaves it in place. */
+  readonly dependents: (address: Address, fleet: string, snapshot: HostSnapshot) => readonly string[];
+  /** Takes it away. Warnings say what is kept, and why. */
+  readonly removal: (address: Address, fleet: string, snapshot: HostSnapshot) => Result<readonly Operation[]>;
+  /** Puts what is decided before Apply into the plan. `desired` is missing while the definition is not wholly known. */
+  readonly plan: (planned: ObjectValue, prior: ObjectValue | null, desired: D | undefined) => ObjectValue;
+  /** QEMUs that the host has to be asked about, beside those it knows of. */
+  readonly binaries?: (values: ObjectValue) => readonly string[];
+  /** What speaks, after an Apply that did all its steps, against calling it done; empty where all is well. */
+  readonly verify: (address: Address, desired: D, snapshot: HostSnapshot) => readonly Diagnostic[];
+  /** For what must not go on running whatever else went wrong. */
+  readonly safety?: Safety;
+}
+
+/** What is looked at after every Apply, also one that failed half-way. */
+export interface Safety {
+  readonly runs: (address: Address, snapshot: HostSnapshot) => boolean;
+  /** What is wrong with it as it runs; empty where it may go on. */
+  readonly dangers: (address: Address, snapshot: HostSnapshot) => readonly Diagnostic[];
+  /** The steps that end it, where it is still the fleet's. */
+  readonly halt: (address: Address, fleet: string, snapshot: HostSnapshot) => readonly Operation[];
+  /** How a person ends it on the host, if those steps could not. */
+  readonly haltByHand: (address: Address) => string;
+}

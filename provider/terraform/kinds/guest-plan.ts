@@ -1,0 +1,67 @@
+import type { GuestDesired, GuestFile } from '../../resources/guest/desired.ts';
+import { isObject, type ObjectValue, type TerraformValue, UNKNOWN } from '../../tfplugin/types.ts';
+import { referenceTo } from '../files.ts';
+import { intactOf } from '../integrity.ts';
+import { isSame } from '../lifecycle/settle.ts';
+import { guestParts } from './guest-schema.ts';
+
+/** A guest as planned: files by digest, running, intact. */
+export function planGuest(
+  planned: ObjectValue,
+  prior: ObjectValue | null,
+  desired: GuestDesired | undefined,
+): ObjectValue {
+  const { host, name } = planned;
+  const whole = {
+    ...planned,
+    id: typeof host === 'string' && typeof name === 'string' ? `${host}/${name}` : UNKNOWN,
+    kernel: planFile(
+      planned['kernel'] ?? null,
+      prior?.['kernel'] ?? null,
+      desired && { file: desired.kernel },
+    ),
+    initrd: planFile(
+      planned['initrd'] ?? null,
+      prior?.['initrd'] ?? null,
+      desired && { file: desired.initrd },
+    ),
+    state: 'running',
+    integrity: intactOf(guestParts),
+  };
+  return { ...whole, generation: planGeneration(whole, prior) };
+}
+
+/** Any change moves the record on the host to its next generation. */
+function planGeneration(planned: ObjectValue, prior: ObjectValue | null): TerraformValue {
+  if (prior === null) return UNKNOWN;
+  const before = prior['generation'] ?? null;
+  return isSame({ ...planned, generation: before }, prior) ? before : UNKNOWN;
+}
+
+/**
+ * Files compare by content. Where it is the same, what stood in the state before stays: another checkout's path, or an
+ * import's `sha256:…`, is no change.
+ */
+function planFile(
+  planned: TerraformValue,
+  prior: TerraformValue,
+  desired: { readonly file: GuestFile | undefined } | undefined,
+): TerraformValue {
+  if (!isObject(planned)) return planned;
+  if (desired === undefined) {
+    return typeof planned['host_file'] === 'string'
+      ? { ...planned, sha256: null }
+      : { ...planned, sha256: UNKNOWN };
+  }
+  const sha256 = desired.file?.kind === 'digest' ? desired.file.sha256 : null;
+  if (isObject(prior) && sha256 !== null && prior['sha256'] === sha256) return prior;
+  return { ...planned, sha256 };
+}
+
+/** A file as the host's record has it; the path is the one it was last known by here, if the content is the same. */
+export function fileState(stored: GuestFile | undefined, prior: TerraformValue): TerraformValue {
+  if (stored === undefined) return null;
+  if (stored.kind === 'host') return { file: null, host_file: stored.path, sha256: null };
+  if (isObject(prior) && prior['sha256'] === stored.sha256) return prior;
+  return { file: referenceTo(stored.sha256), host_file: null, sha256: stored.sha256 };
+}

@@ -1,0 +1,75 @@
+import type { HostSnapshot } from '../../engine/snapshot.ts';
+import type { Address } from '../../model/address.ts';
+import { guestDigest, type StoredGuest } from '../../resources/guest/desired.ts';
+import type { GuestFacts } from '../../resources/guest/facts.ts';
+import { guestIntegrity } from '../../resources/guest/integrity.ts';
+import { renderGuest } from '../../resources/guest/render.ts';
+import { capabilitiesFor } from '../../resources/host/facts.ts';
+import type { ObjectValue } from '../../tfplugin/types.ts';
+import { printableLine } from '../diagnostics.ts';
+import type { Found } from '../kind.ts';
+import { fileState } from './guest-plan.ts';
+
+/** A guest as its host shows it: the definition from its record, the rest from files and processes. */
+export function findGuest(
+  snapshot: HostSnapshot,
+  address: Address,
+  _fleet: string,
+  prior: ObjectValue,
+): Found | undefined {
+  const facts = snapshot.guests.get(address.name);
+  if (facts === undefined) return undefined;
+  const evidence = snapshot.evidence.get(address.name);
+  const state: ObjectValue = {
+    ...prior,
+    ...(facts.stored === undefined ? {} : definition(facts.stored, address.host, prior)),
+    id: `${address.host}/${address.name}`,
+    host: address.host,
+    name: address.name,
+    domid: facts.lease?.domid ?? null,
+    uid: facts.lease?.uid ?? null,
+    generation: facts.generation,
+    state: evidence?.running === true ? 'running' : 'stopped',
+    integrity: shown({
+      ...guestIntegrity(facts, evidence, fingerprint(facts, snapshot)),
+      record: recordState(facts),
+    }),
+  };
+  return { owners: facts.owner === '' ? [] : [facts.owner], state };
+}
+
+/** Names of files and words of processes are in it, which a guest or its host may have chosen. */
+function shown(integrity: Readonly<Record<string, string>>): ObjectValue {
+  return Object.fromEntries(Object.entries(integrity).map(([part, text]) => [part, printableLine(text)]));
+}
+
+/** Whether the host's record of a guest says what it said when it was written. */
+export function recordState(facts: GuestFacts): string {
+  if (facts.stored === undefined) return 'cannot be read';
+  const written = { ...facts.stored, host: '', name: facts.name, fleet: facts.owner };
+  return guestDigest(written) === facts.digest ? 'ok' : 'was edited';
+}
+
+/** What launcher and unit should be, by the record; not known for a host without a record of its QEMU. */
+function fingerprint(facts: GuestFacts, snapshot: HostSnapshot) {
+  const { qemu } = capabilitiesFor(snapshot.facts, facts.owner);
+  if (facts.stored === undefined || qemu === undefined) return undefined;
+  return renderGuest({ ...facts.stored, name: facts.name }, qemu);
+}
+
+/** What was not set shows as not set: the record does not tell an empty command line from none. */
+function definition(stored: StoredGuest, host: string, prior: ObjectValue): ObjectValue {
+  return {
+    users: `${host}/${stored.scheme}`,
+    memory_mib: stored.memoryMib,
+    vcpus: stored.vcpus,
+    machine: stored.machine,
+    accelerator: stored.accelerator,
+    kernel: fileState(stored.kernel, prior['kernel'] ?? null),
+    initrd: fileState(stored.initrd, prior['initrd'] ?? null),
+    command_line: stored.commandLine === '' ? null : stored.commandLine,
+    serial_log_max_kib: stored.serialLogMaxKib,
+    restart_policy: stored.restartPolicy,
+    shutdown_timeout_seconds: stored.shutdownTimeoutSeconds,
+  };
+}

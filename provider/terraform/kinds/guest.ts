@@ -1,0 +1,168 @@
+import type { HostSnapshot } from '../../engine/snapshot.ts';
+import { isolationProblems } from '../../engine/verify.ts';
+import { type Address, describeAddress } from '../../model/address.ts';
+import type { Change } from '../../model/change.ts';
+import { type Diagnostic, failure, problem, type Result, success } from '../../model/diagnostic.ts';
+import { namePattern } from '../../model/names.ts';
+import type { Upload } from '../../model/operation.ts';
+import { guestUnit } from '../../model/paths.ts';
+import {
+  type GuestDesired,
+  guestAddress,
+  guestDesired,
+  uploadedDigests,
+} from '../../resources/guest/desired.ts';
+import { guestDiff } from '../../resources/guest/diff.ts';
+import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
+import { guestObstacles, renderGuest } from '../../resources/guest/render.ts';
+import { capabilitiesFor } from '../../resources/host/facts.ts';
+import { leasable } from '../../resources/qemu-users/operations.ts';
+import { type GuestFileSpec, guestSchema } from '../../spec/guest.ts';
+import { guestFile, type LocalFile, type LocalFiles } from '../files.ts';
+import type { Kind, Safety, Wish, Work } from '../kind.ts';
+import { planGuest } from './guest-plan.ts';
+import { guestResourceSchema } from './guest-schema.ts';
+import { findGuest, recordState } from './guest-state.ts';
+import { integrityProblems } from './integrity-problems.ts';
+
+/** A guest's definition with the files of this machine that it names. */
+export interface WantedGuest {
+  readonly desired: GuestDesired;
+  /** By digest; those of which only the digest is known are not in it. */
+  readonly uploads: ReadonlyMap<string, Upload>;
+}
+
+type Where = Pick<GuestDesired, 'host' | 'name'>;
+
+async function want(
+  files: LocalFiles,
+  { spec, fleet }: Wish<typeof guestSchema>,
+): Promise<Result<WantedGuest>> {
+  const kernel = await fileOf(files, spec.kernel, 'kernel');
+  const initrd = spec.initrd === undefined ? success(undefined) : await fileOf(files, spec.initrd, 'initrd');
+  if (!kernel.ok || !initrd.ok) {
+    return failure(...[kernel, initrd].flatMap((one) => (one.ok ? [] : one.diagnostics)));
+  }
+  const local = [kernel.value, initrd.value].flatMap((one) => (one?.local === undefined ? [] : [one.local]));
+  return success({
+    desired: guestDesired(spec, fleet, { kernel: kernel.value.file, initrd: initrd.value?.file }),
+    uploads: new Map(local.flatMap(({ sha256, upload }) => (upload === undefined ? [] : [[sha256, upload]]))),
+  });
+}
+
+async function fileOf(files: LocalFiles, spec: GuestFileSpec, field: string) {
+  if (spec.file === undefined) {
+    const local: LocalFile | undefined = undefined;
+    return success({ file: { kind: 'host' as const, path: spec.hostFile ?? '' }, local });
+  }
+  const looked = await files.look(spec.file, field);
+  return looked.ok ? success({ file: guestFile(looked.value), local: looked.value }) : looked;
+}
+
+/** Nothing is said of a host that is to be prepared first: that may choose another QEMU. */
+function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): readonly Diagnostic[] {
+  const { facts } = snapshot;
+  const prepared = facts.owners.has(desired.fleet);
+  const unknown = uploadedDigests(desired).filter(
+    (digest) => !uploads.has(digest) && !snapshot.files.has(digest),
+  );
+  return [
+    ...(prepared ? guestObstacles(desired, capabilitiesFor(facts, desired.fleet)) : []),
+    ...unknown.map((digest) =>
+      problem('file-not-on-host', `${nameOf(desired)}: the host has no file sha256:${digest}`, {
+        host: desired.host,
+        hint: 'Give the path of the file on this machine instead of its digest.',
+      }),
+    ),
+  ];
+}
+
+function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
+  const { desired, uploads } = wanted;
+  const { qemu } = capabilitiesFor(snapshot.facts, desired.fleet);
+  const users = snapshot.users.get(desired.scheme);
+  const offered = users === undefined ? undefined : leasable(users, desired.fleet);
+  const inTheWay = obstacles(wanted, snapshot);
+  if (inTheWay.length > 0) return failure(...inTheWay);
+  if (qemu === undefined || !snapshot.facts.owners.has(desired.fleet)) return failure(notPrepared(desired));
+  if (offered === undefined) return failure(withoutUsers(desired));
+  const facts = snapshot.guests.get(desired.name);
+  const rendered = renderGuest(desired, qemu);
+  const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered);
+  const change = facts === undefined ? drift : withRecord(drift, recordState(facts));
+  const missing = [...uploads].filter(([digest]) => !snapshot.files.has(digest));
+  const operations = guestOperations({
+    change,
+    desired,
+    facts,
+    users: offered,
+    rendered,
+    uploads: new Map(missing),
+  });
+  return success({ change, operations });
+}
+
+/** A record that was edited by hand is written anew, also where nothing else is to be done. */
+function withRecord(change: Change, record: string): Change {
+  if (record === 'ok' || change.action !== 'noop') return change;
+  const reason = { path: ['integrity', 'record'], before: record, after: 'ok', disruption: 'none' as const };
+  return { ...change, action: 'update', reasons: [reason] };
+}
+
+function nameOf(guest: Where): string {
+  return describeAddress(guestAddress(guest));
+}
+
+function notPrepared(guest: Where): Diagnostic {
+  return problem('host-not-prepared', `${nameOf(guest)}: host ${guest.host} is not prepared`, {
+    host: guest.host,
+    resource: nameOf(guest),
+    hint: 'Make a stockade_host for it, and refer to it: `host = stockade_host.x.id`.',
+  });
+}
+
+function withoutUsers(guest: Where & { readonly scheme: string }): Diagnostic {
+  return problem('users-missing', `${nameOf(guest)}: the host has no ${guest.scheme} users of ours`, {
+    host: guest.host,
+    resource: nameOf(guest),
+    hint: 'Make a stockade_qemu_users for the host, and refer to it: `users = stockade_qemu_users.x.id`.',
+  });
+}
+
+/** @param files digests of the applying machine's files */
+export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGuest> {
+  return {
+    type: 'stockade_guest',
+    spec: guestSchema,
+    schema: guestResourceSchema,
+    idForm: 'HOST/NAME',
+    parseId: (id) => {
+      const [host = '', name = '', ...rest] = id.split('/');
+      const wellFormed = rest.length === 0 && namePattern.test(host) && namePattern.test(name);
+      return wellFormed ? { id, host, name } : undefined;
+    },
+    address: ({ host, name }) =>
+      typeof host === 'string' && typeof name === 'string' ? guestAddress({ host, name }) : undefined,
+    find: findGuest,
+    want: (wish) => want(files, wish),
+    obstacles,
+    work,
+    dependents: () => [],
+    removal: (address: Address, fleet, snapshot) => {
+      const generation = snapshot.guests.get(address.name)?.generation ?? 'any';
+      return success(guestRemoval({ host: address.host, name: address.name }, fleet, generation));
+    },
+    plan: (planned, prior, wanted) => planGuest(planned, prior, wanted?.desired),
+    verify: (address, { desired }, snapshot) =>
+      integrityProblems(address, findGuest(snapshot, address, desired.fleet, {})),
+    safety,
+  };
+}
+
+const safety: Safety = {
+  runs: ({ name }, snapshot) => snapshot.evidence.get(name)?.running === true,
+  dangers: ({ name }, snapshot) => isolationProblems(name, snapshot),
+  halt: ({ host, name }, fleet, snapshot) =>
+    guestStop({ host, name }, fleet, snapshot.guests.get(name)?.generation ?? 'any'),
+  haltByHand: ({ name }) => `systemctl stop ${guestUnit(name)}`,
+};

@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import type { HostSnapshot } from '../../engine/snapshot.ts';
+import { type GuestEvidence, layerNames } from '../../model/evidence.ts';
+import { field } from '../../spec/field.ts';
+import { nameSchema } from '../../spec/names.ts';
+import {
+  type Attributes,
+  attribute,
+  type DataSource,
+  type ObjectValue,
+  type Schema,
+  textOf,
+} from '../../tfplugin/types.ts';
+import { printableLine } from '../diagnostics.ts';
+import type { Hosts } from '../reach.ts';
+import { attributesOf } from '../schema.ts';
+import { checkSpec } from '../values.ts';
+import { type Answer, readFromHost } from './source.ts';
+
+const spec = z.strictObject({
+  host: field(nameSchema, 'The host: `stockade_guest.x.host`.'),
+  guest: field(nameSchema, "The guest's name: `stockade_guest.x.name`."),
+  generation: field(
+    z.int().min(1).optional(),
+    '`stockade_guest.x.generation`: with it, evidence is taken after a change of the guest, not before.',
+  ),
+});
+
+const text = (description: string) => attribute.string({ computed: true, description });
+const count = (description: string) => attribute.number({ computed: true, description });
+
+const layerAttributes: Attributes = {
+  state: text(
+    '`effective`, `ineffective`, `unproven`, `missing` (the host cannot) or `off`. Only the first is good.',
+  ),
+  requested: text('What was asked for.'),
+  observed: text('What the live processes show.'),
+  raw: attribute.list('string', {
+    computed: true,
+    description: 'The lines it rests on, as read; control characters are shown, not kept.',
+  }),
+};
+
+const processAttributes: Attributes = {
+  role: text('`device-model`, `namespace-parent` (holds the pid namespace) or `logger`.'),
+  pid: count('As the host sees it.'),
+  executable_device: count('Device number of the program it runs.'),
+  executable_inode: count('Inode of the program it runs.'),
+  start_time_ticks: count('When it started, in clock ticks after boot.'),
+  boot_id: text('The boot of the host that this is about.'),
+};
+
+const schema: Schema = {
+  description:
+    "What a guest's live processes show of its isolation, layer by layer, from /proc. Times and process numbers change by themselves: an output that shows them changes with them.",
+  attributes: attributesOf(spec, 'resource', {
+    taken_at: text("When it was taken, by the host's clock (RFC 3339); null where the host gave no answer."),
+    running: attribute.bool({ computed: true, description: 'Its device model runs.' }),
+    layers: attribute.nested('map', layerAttributes, {
+      computed: true,
+      description: 'By name of the layer.',
+    }),
+    processes: attribute.nested('list', processAttributes, {
+      computed: true,
+      description: 'The processes that were looked at, by what they cannot fake.',
+    }),
+  }),
+};
+
+function values(evidence: GuestEvidence): ObjectValue {
+  return {
+    taken_at: evidence.takenAt,
+    running: evidence.running,
+    layers: Object.fromEntries(
+      evidence.layers.map(({ layer, state, requested, observed, raw }) => [
+        layer,
+        { state, requested, observed: printableLine(observed), raw: raw.map(printableLine) },
+      ]),
+    ),
+    processes: evidence.processes.map((one) => ({
+      role: one.role,
+      pid: one.pid,
+      executable_device: one.executableDevice,
+      executable_inode: one.executableInode,
+      start_time_ticks: one.startTimeTicks,
+      boot_id: one.bootId,
+    })),
+  };
+}
+
+/** Nobody could look: no layer is proven, and nothing is said to run. */
+function unproven(why: string): ObjectValue {
+  const layer = { state: 'unproven', requested: 'not known', observed: why, raw: [] };
+  return {
+    taken_at: null,
+    running: false,
+    layers: Object.fromEntries(layerNames.map((name) => [name, layer])),
+    processes: [],
+  };
+}
+
+/** `stockade_guest_evidence` */
+export function guestEvidenceSource(hosts: Hosts): DataSource {
+  return {
+    schema,
+    validate: async ({ config }) => checkSpec(spec, config),
+    read: ({ config }) => {
+      const host = textOf(config['host']) ?? '';
+      const guest = textOf(config['guest']) ?? '';
+      const generation = config['generation'] ?? null;
+      const asked = { host, guest, generation };
+      const answer = (snapshot: HostSnapshot): Answer => {
+        const evidence = snapshot.evidence.get(guest);
+        if (evidence !== undefined) return { state: { ...asked, ...values(evidence) } };
+        const summary = `host ${host} has no guest ${guest}`;
+        const detail =
+          'What to do: refer to the guest (`guest = stockade_guest.x.name`), so that it is there first.';
+        return { diagnostics: [{ severity: 'error', summary, detail, path: ['guest'] }] };
+      };
+      const unanswered = (why: string) => ({ ...asked, ...unproven(why) });
+      return readFromHost(hosts, { host, answer, unanswered });
+    },
+  };
+}
