@@ -1,0 +1,12 @@
+/**
+ * Constructs for restricted guests. Start with `StockadeFleet`, then `HypervisorHost`, `QemuUsers`, `RestrictedGuest`; the generated
+ * bindings below them are in `bindings`.
+ */
+export { StockadeFleet, type HostEntryProps, type StockadeFleetProps } from './fleet.ts';
+export { HypervisorHost, type HypervisorHostProps } from './host.ts';
+export { QemuUsers, type QemuUsersOptions, type QemuUsersProps } from './users.ts';
+export { RestrictedGuest, type RestrictedGuestProps } from './guest.ts';
+export { GuestEvidence, type GuestEvidenceProps } from './evidence.ts';
+export type { GuestFile } from './files.ts';
+export type { LayerName } from '../provider/model/evidence.ts';
+export * as bindings from './generated/index.ts';
