@@ -1,0 +1,3 @@
+import { serve } from '../../../provider/tfplugin/index.ts';
+
+void serve({ name: 'shelf', load: async () => (await import('./provider.ts')).shelfProvider() });

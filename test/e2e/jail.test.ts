@@ -1,0 +1,117 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type LayerName, layerNames } from '../../provider/model/evidence.ts';
+import { sandboxOption } from '../../provider/jail/seccomp.ts';
+import { useLab } from '../lab/vitest.ts';
+import { buildGuestImage } from '../lab/guest/image.ts';
+import { guestBanner, guestCommandLine } from '../lab/guest/init.ts';
+import { faults, JailHost, qemuBinary, stateOf, without } from './jail.fixture.ts';
+
+const running = useLab({ hosts: 1, name: 'jail' });
+let jail: JailHost;
+beforeAll(async () => {
+  jail = new JailHost(running.host);
+  await jail.prepare(await buildGuestImage());
+});
+
+const plain = '#!/bin/sh\n[ "$1" = run ] || exit 0\n';
+
+describe('a launched guest', () => {
+  it('boots, with every layer effective on each of its processes', async () => {
+    const guest = jail.place({ qemu: [], commandLine: guestCommandLine, initrd: 'quiet' });
+    await jail.start(guest);
+    const [evidence] = await jail.settled(guest);
+    if (evidence === undefined) throw new Error('no evidence');
+    expect(faults(evidence)).toEqual({});
+    expect(evidence.layers.map((layer) => layer.layer)).toEqual(layerNames);
+    const roles = evidence.processes.map((process) => process.role);
+    expect(roles.filter((role) => role === 'device-model')).toHaveLength(1);
+    expect(roles.filter((role) => role === 'namespace-parent')).toHaveLength(1);
+    expect(roles.filter((role) => role === 'logger').length).toBeGreaterThanOrEqual(2);
+    for (const process of evidence.processes) {
+      expect(process.startTimeTicks).toBeGreaterThan(0);
+      expect(process.bootId).toMatch(/^[0-9a-f-]{36}$/);
+    }
+    // New unit instance and drop-in, without a daemon-reload.
+    expect(await jail.unitProperty(guest, 'NeedDaemonReload')).toBe('no');
+    expect(await jail.unitProperty(guest, 'DropInPaths')).toContain('10-stockade.conf');
+    expect(
+      await jail.until(
+        () => jail.log(guest, 'serial'),
+        (text) => text.includes(guestBanner),
+      ),
+    ).toContain(guestBanner);
+    await jail.stop(guest);
+    expect(await jail.processesOf(guest.uid)).toEqual([]);
+    const [after] = await jail.observe(guest);
+    expect(after).toMatchObject({ running: false, unit: { activeState: 'inactive', result: 'success' } });
+  });
+});
+
+describe('evidence tells what is not there', () => {
+  it('shows every layer of an unrestricted QEMU as ineffective', async () => {
+    const guest = jail.place({
+      breakLauncher: () => `${plain}exec ${qemuBinary} -nodefaults -display none -machine q35,accel=tcg -S\n`,
+    });
+    await jail.start(guest);
+    const [evidence] = await jail.until(
+      () => jail.evidence(guest),
+      ([shown]) => shown?.running === true && stateOf(shown, 'open-files') === 'ineffective',
+    );
+    const states = Object.fromEntries(evidence?.layers.map((layer) => [layer.layer, layer.state]) ?? []);
+    expect(states).toEqual(Object.fromEntries(layerNames.map((layer) => [layer, 'ineffective'])));
+    await jail.stop(guest);
+  });
+
+  const noSandbox = `    -sandbox ${sandboxOption} \\\n`;
+  const broken: readonly (readonly [LayerName, (script: string) => string])[] = [
+    ['user', without('    -runas "$uid:$gid" \\\n')],
+    ['chroot', (script) => script.replace(/ {4}-chroot \S+ \\\n/, '')],
+    ['mount-namespace', without('--mount --propagation private ', '    step_device_nodes\n')],
+    ['private-dev', without('    step_device_nodes\n')],
+    ['ipc-namespace', without(' --ipc')],
+    ['uts-namespace', without(' --uts')],
+    ['net-namespace', without(' --net')],
+    ['pid-namespace', without(' --pid')],
+    ['cgroup-namespace', without(' --cgroup')],
+    ['capabilities', without(' --bounding-set=-all,+setuid,+setgid,+sys_chroot,+dac_read_search')],
+    ['no-new-privs', without(' --no-new-privs', noSandbox)],
+    ['seccomp', without(noSandbox)],
+    ['rlimits', without('--fsize=262144 ')],
+    ['open-files', (script) => script.replace('</dev/null >&7', '</dev/null 9</etc >&7')],
+  ];
+
+  it('shows the one layer that a broken launcher leaves out', async () => {
+    const guests = broken.map(([, breakLauncher]) => jail.place({ breakLauncher }));
+    await jail.start(...guests);
+    const shown = await jail.until(
+      () => jail.evidence(...guests),
+      (all) =>
+        all.every(
+          (each, index) =>
+            each.running &&
+            stateOf(each, broken[index]?.[0] ?? 'user') === 'ineffective' &&
+            (broken[index]?.[0] === 'user' || stateOf(each, 'user') === 'effective'),
+        ),
+      50,
+    );
+    const states = shown.map((evidence, index) => {
+      const layer = broken[index]?.[0] ?? 'user';
+      return [layer, evidence.running, stateOf(evidence, layer)];
+    });
+    expect(states).toEqual(broken.map(([layer]) => [layer, true, 'ineffective']));
+    // What else a missing piece takes with it: everything else stands.
+    const others = shown.map((evidence, index) =>
+      Object.keys(faults(evidence)).filter((layer) => layer !== broken[index]?.[0]),
+    );
+    const along: Partial<Record<LayerName, readonly LayerName[]>> = {
+      'mount-namespace': ['private-dev'],
+      'no-new-privs': ['capabilities', 'seccomp'],
+    };
+    others.forEach((layers, index) => {
+      const layer = broken[index]?.[0] ?? 'user';
+      if (layer !== 'user' && layer !== 'no-new-privs')
+        expect([layer, layers]).toEqual([layer, along[layer] ?? []]);
+    });
+    await jail.stop(...guests);
+  });
+});

@@ -1,0 +1,1 @@
+exec /bin/sh -c 'LC_ALL=C; PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH; unset IFS; umask 077; stockade_script=$(head -c "$1" && printf .); stockade_script=${stockade_script%.}; [ "${#stockade_script}" = "$1" ] || exit 97; case $stockade_script in *"# stockade: end of script"?) ;; *) exit 97 ;; esac; eval "$stockade_script"' stockade 4711

@@ -1,0 +1,104 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import type { LaunchPlan } from '../../../provider/jail/launch-plan.ts';
+import { launcherScript } from '../../../provider/jail/launcher.ts';
+import { qemuArguments, qemuConfinement } from '../../../provider/toolstacks/qemu/argv.ts';
+import { unitDropIn, unitTemplate } from '../../../provider/toolstacks/qemu/supervisor.ts';
+
+const guest = {
+  name: 'web1',
+  memoryMib: 256,
+  vcpus: 2,
+  machine: 'q35',
+  accelerator: 'tcg',
+  commandLine: 'console=ttyS0 panic=-1',
+} as const;
+
+function planOf(version: '7.2' | '8.1' | '10.0', more: Partial<LaunchPlan> = {}): LaunchPlan {
+  const flags = {
+    '7.2': { runWithChroot: false, runWithUser: false },
+    '8.1': { runWithChroot: true, runWithUser: false },
+    '10.0': { runWithChroot: true, runWithUser: true },
+  }[version];
+  return {
+    guest: guest.name,
+    qemuBinary: '/usr/bin/qemu-system-x86_64',
+    qemuArguments: qemuArguments(guest, { kernel: '/k/vmlinuz', initrd: '/k/initrd' }, { version }),
+    confinement: qemuConfinement(flags),
+    vcpus: guest.vcpus,
+    usesKvm: false,
+    serialLogMaxKib: 1024,
+    shutdownTimeoutSeconds: 20,
+    restartPolicy: 'never',
+    ...more,
+  };
+}
+
+const cases: readonly (readonly [string, LaunchPlan])[] = [
+  ['qemu-7.2', planOf('7.2')],
+  ['qemu-8.1', planOf('8.1')],
+  ['qemu-10.0', planOf('10.0')],
+  ['kvm', planOf('10.0', { usesKvm: true })],
+  ['no-time-to-shut-down', planOf('7.2', { shutdownTimeoutSeconds: 0 })],
+];
+
+describe('launcher', () => {
+  it.each(cases)('%s', async (name, plan) => {
+    const script = launcherScript(plan);
+    await expect(script).toMatchFileSnapshot(`launcher/${name}.sh`);
+    const checked = spawnSync('dash', ['-n'], { input: script });
+    expect([checked.status, checked.stderr.toString()]).toEqual([0, '']);
+  });
+
+  it('quotes whatever a kernel is told', () => {
+    const commandLine = `it's $(touch /x) \`y\` "z" \\ \t; exit`;
+    const qemuArgs = qemuArguments({ ...guest, commandLine }, { kernel: "/k/it's, a" }, { version: '7.2' });
+    const script = launcherScript(planOf('7.2', { qemuArguments: qemuArgs }));
+    const files = script.slice(
+      script.indexOf('  set -- /usr/bin/qemu'),
+      script.indexOf('  for path do [ -f "$path" ]'),
+    );
+    const named = spawnSync('dash', ['-c', `${files}\nprintf '%s\\0' "$@"`]);
+    expect(named.stdout.toString().split('\0')).toEqual(['/usr/bin/qemu-system-x86_64', "/k/it's, a", '']);
+    const last = script.slice(
+      script.indexOf('  exec prlimit --fsize=262144'),
+      script.indexOf(' \\\n    -runas'),
+    );
+    const printed = spawnSync('dash', [
+      '-c',
+      `prlimit() { printf '%s\\0' "$@"; }; own_user= qemu_binary=/q guest_kernel="/k/it's, a"; ${last.replace('exec ', '')}`,
+    ]);
+    expect(printed.stdout.toString().split('\0').slice(-5, -1)).toEqual([
+      '-kernel',
+      "/k/it's, a",
+      '-append',
+      commandLine,
+    ]);
+  });
+});
+
+describe('unit', () => {
+  it('template', async () => {
+    await expect(unitTemplate()).toMatchFileSnapshot('unit/stockade-guest@.service');
+  });
+  it.each(['never', 'on_crash'] as const)('drop-in, restart %s', async (restartPolicy) => {
+    const dropIn = unitDropIn({ restartPolicy, shutdownTimeoutSeconds: 20 });
+    await expect(dropIn).toMatchFileSnapshot(`unit/restart-${restartPolicy}.conf`);
+  });
+});
+
+describe('QEMU arguments', () => {
+  it.each(['q35', 'pc', 'microvm'] as const)('%s', async (machine) => {
+    const argv = qemuArguments(
+      { ...guest, machine, accelerator: 'kvm' },
+      { kernel: '/k/vmlinuz' },
+      { version: '7.2' },
+    );
+    await expect(`${argv.join('\n')}\n`).toMatchFileSnapshot(`argv/${machine}.txt`);
+  });
+  it('doubles commas where QEMU would part at them', () => {
+    const argv = qemuArguments(guest, { kernel: '/k/a,b' }, { version: '7.2' }, { state: '/s', run: '/r,x' });
+    expect(argv).toContain('pipe,id=qmp,path=/r,,x/guests/web1/qmp');
+    expect(argv).toContain('/k/a,b');
+  });
+});

@@ -1,0 +1,285 @@
+#!/bin/sh
+# Starts and stops the guest web1. Made by Stockade: edits show as drift and are undone.
+#   launch run     what the guest's unit starts: prepares the jail, ends as the parent of QEMU's pid namespace
+#   launch inside  the second half of run, in the new namespaces
+#   launch stop    presses the guest's power button, waits, then ends QEMU
+set -eu
+umask 077
+PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export PATH LC_ALL
+cd /
+
+guest=web1
+launcher=/var/lib/stockade/guests/web1/launch
+lease=/var/lib/stockade/guests/web1/lease
+log=/var/lib/stockade/guests/web1/log
+run=/run/stockade/guests/web1
+chroot=/run/stockade/root/web1
+launch_error=/run/stockade/guests/web1/launch-error
+
+# fail TEXT: ends the launch, says at which step and why
+fail() {
+  printf 'stockade-launch: %s: %s\n' "$step" "$1" >&2
+  [ ! -d "$run" ] || printf '%s: %s\n' "$step" "$1" >"$launch_error" || :
+  exit "$code"
+}
+
+stockade_strays() {
+  pattern="^Uid:.*[[:blank:]]$1([[:blank:]]|\$)" searched=0
+  found=$(grep -slE "$pattern" /proc/[0-9]*/status) || searched=$?
+  # 126 is a list too long for one command; 2 is what a process that went away leaves
+  if [ "$searched" -eq 126 ]; then
+    searched=0
+    found=$(printf '%s\0' /proc/[0-9]*/status | xargs -0r grep -slE "$pattern") || searched=$?
+  fi
+  case $searched in 0 | 1 | 2 | 123) ;; *) return 1 ;; esac
+  for stray in $found; do
+    while read -r key value _; do
+      [ "$key" != State: ] || break
+    done <"$stray" || continue
+    # a dead process that its parent has not waited for does nothing any more, but for one whose other threads live on
+    case $value in
+      Z | X)
+        set -- "${stray%/status}"/task/*
+        [ $# -gt 1 ] || continue
+        ;;
+    esac
+    stray=${stray#/proc/}
+    printf '%s ' "${stray%/status}"
+  done
+} 2>/dev/null
+stockade_reap() {
+  round=0
+  while :; do
+    strays=$(stockade_strays "$1") || { strays='/proc cannot be searched'; return 1; }
+    [ -n "$strays" ] || return 0
+    round=$((round + 1))
+    [ "$round" -le 100 ] || return 1
+    kill -STOP $strays 2>/dev/null || :
+    kill -KILL $strays 2>/dev/null || :
+    setpriv --reuid="$1" --regid="$1" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
+      sh -c 'kill -KILL -1' 2>/dev/null || :
+    [ "$round" -le 2 ] || sleep 0.04
+  done
+}
+
+stockade_untrusted() {
+  untrusted_left=$#
+  while [ "$untrusted_left" -gt 0 ]; do
+    untrusted=$1 untrusted_left=$((untrusted_left - 1))
+    shift
+    [ -f "$untrusted" ] || { printf '%s is no regular file' "$untrusted"; return 0; }
+    while [ -n "$untrusted" ]; do
+      set -- "$@" "$untrusted"
+      untrusted=${untrusted%/*}
+    done
+  done
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+    printf 'find has failed'
+}
+
+# start_logger LOG BYTES: a logger that reads descriptor 6 until its end, deaf to the unit's own end so that it drains
+start_logger() {
+  (
+    trap '' HUP INT TERM
+    exec prlimit --fsize="$2" --core=0 --nofile=16 --msgqueue=0 --memlock=0 --locks=0 \
+      setpriv --reuid="$logger_uid" --regid="$logger_gid" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
+      sh -c "$logger" stockade-logger "$2" <&6 6<&- >/dev/null 2>&1 3>>"$log/$1.0" 4>>"$log/$1.1"
+  ) &
+}
+
+# Who the guest runs as: leased by the host, never 0, nobody's (65534) or the "no change" of setuid (65535)
+step_lease() {
+  step=lease code=41
+  domid='' uid='' gid='' shared=no
+  [ -f "$lease" ] && [ ! -L "$lease" ] && [ -O "$lease" ] || fail "there is no lease $lease of root's"
+  while read -r key value rest; do
+    [ -z "$rest" ] || fail "not a lease line: $key $value $rest"
+    case $key in
+      domid) domid=$value ;;
+      uid) uid=$value ;;
+      gid) gid=$value ;;
+      shared) shared=$value ;;
+      *) fail "not a lease line: $key $value" ;;
+    esac
+  done <"$lease"
+  case $shared in yes | no) ;; *) fail "shared is neither yes nor no: $shared" ;; esac
+  for value in "$domid" "$uid" "$gid"; do
+    case $value in
+      '' | *[!0-9]* | 0* | ???????????*) fail "not a number that may be leased: '$value'" ;;
+    esac
+  done
+  for value in "$uid" "$gid"; do
+    case $value in 65534 | 65535 | 429496729[4-9]) fail "$value is never leased" ;; esac
+    [ "$value" -lt 4294967294 ] || fail "$value is no user or group id"
+  done
+}
+
+# A uid is the guest's alone: no other name holds it, and no process of an earlier one with it is left alive
+step_user() {
+  step=user code=42
+  logger_uid='' logger_gid=''
+  entries=$(getent passwd stockade-logger "$uid") || :
+  while IFS=: read -r name _ id group _; do
+    if [ "$name" = stockade-logger ]; then logger_uid=$id logger_gid=$group; fi
+    [ "$id" = "$uid" ] || continue
+    case $name in xen-qemuuser-*) ;; *) fail "wanted to use uid $uid but that is user $name" ;; esac
+  done <<END
+$entries
+END
+  case $logger_uid:$logger_gid in
+    :* | *: | 0:* | *:0 | *[!0-9:]*) fail 'there is no unprivileged user stockade-logger' ;;
+  esac
+  [ "$shared" = yes ] || stockade_reap "$uid" || fail "processes of uid $uid cannot be ended: $strays"
+}
+
+# An empty directory of root's that nobody can write to; one with something in it is a sign of tampering, never emptied
+step_chroot() {
+  step=chroot code=43
+  [ -d "${chroot%/*}" ] && [ -d "$run" ] || mkdir -p -m 0700 -- "${run%/*/*}" "${chroot%/*}" "${run%/*}" "$run" ||
+    fail "cannot make $run"
+  [ ! -L "$chroot" ] || fail "$chroot is a symbolic link"
+  if [ -e "$chroot" ] && ! said=$(rmdir -- "$chroot" 2>&1); then
+    found=''
+    for entry in "$chroot"/* "$chroot"/.[!.]* "$chroot"/..?*; do
+      if [ -e "$entry" ] || [ -L "$entry" ]; then found="$found '${entry##*/}'"; fi
+    done
+    fail "$(printf '%.600s' "$chroot is not an empty directory; in it:${found:- nothing} ($said)")"
+  fi
+  mkdir -m 0000 -- "$chroot" || fail "cannot make $chroot"
+}
+
+# FIFOs for the monitor and for what QEMU prints, in a directory only root can enter; the logs belong to the loggers' user
+step_files() {
+  step=files code=44
+  set --
+  for fifo in qmp.in qmp.out serial stderr; do
+    if [ ! -p "$run/$fifo" ] || [ -L "$run/$fifo" ] || [ ! -O "$run/$fifo" ]; then set -- "$@" "$run/$fifo"; fi
+  done
+  [ $# -eq 0 ] || mkfifo -m 0600 -- "$@" || fail "cannot make $*"
+  [ -d "$log" ] || mkdir -- "$log" || fail "cannot make $log"
+  set --
+  for segment in "$log/serial.0" "$log/serial.1" "$log/stderr.0" "$log/stderr.1"; do
+    [ ! -L "$segment" ] || fail "$segment is a symbolic link"
+    [ -f "$segment" ] || : >"$segment" || fail "cannot make $segment: is the disk full?"
+    [ ! -O "$segment" ] || set -- "$@" "$segment"
+  done
+  [ $# -eq 0 ] || chown "$logger_uid:$logger_gid" -- "$@" || fail "cannot give $* to the loggers"
+}
+
+# A view of mounts, ipc, network, host name and cgroups of its own, private before anything else; no variable comes along
+step_namespaces() {
+  step=namespaces code=45
+  exec env -i PATH="$PATH" LC_ALL=C \
+    unshare --mount --propagation private --ipc --net --uts --cgroup \
+    /bin/sh "$launcher" inside "$uid" "$gid" "$shared" "$logger_uid" "$logger_gid"
+}
+
+# What runs or is opened as root is root's alone, all the way up; used by the names that were looked at
+step_trusted_files() {
+  step=trusted-files code=49
+  set -- /usr/bin/qemu-system-x86_64 /k/vmlinuz /k/initrd
+  for path do [ -f "$path" ] || fail "$path is no regular file, or not there"; done
+  found=$(readlink -e -- "$@") || fail "cannot resolve $*"
+  {
+    IFS= read -r qemu_binary
+    IFS= read -r guest_kernel
+    IFS= read -r guest_initrd
+  } <<END
+$found
+END
+  refused=$(stockade_untrusted "$qemu_binary" "$guest_kernel" "$guest_initrd")
+  [ -z "$refused" ] || fail "$refused: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
+}
+
+# A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues
+step_device_nodes() {
+  step=device-nodes code=46
+  printf '%s\n' \
+    'stockade-dev /dev tmpfs mode=755,size=65536,nosuid,noexec 0 0' \
+    'stockade-pts /dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0' \
+    'stockade-shm /dev/shm tmpfs mode=1777,size=65536,nosuid,nodev,noexec,X-mount.mkdir 0 0' \
+    'stockade-mqueue /dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0' \
+    >"$run/fstab" || fail "cannot write $run/fstab"
+  mount --all --fstab "$run/fstab" || fail 'cannot mount the private /dev'
+  cp -a -- /proc/1/root/dev/full /proc/1/root/dev/null /dev/pts/ptmx /proc/1/root/dev/random /proc/1/root/dev/urandom /proc/1/root/dev/zero /dev/ || fail 'cannot copy device nodes'
+}
+
+# What QEMU prints goes through pipes to unprivileged loggers that hold descriptors alone, and stop when all is written
+step_loggers() {
+  step=loggers code=47
+  logger='segment=3
+[ ! /proc/self/fd/3 -nt /proc/self/fd/4 ] || segment=4
+while :; do
+  : >"/proc/self/fd/$segment"
+  if stdbuf -o0 head -c "$1" >&"$segment"; then
+    read -r key size <"/proc/self/fdinfo/$segment"
+    [ "$size" -ge "$1" ] || exit 0
+  else
+    sleep 1
+  fi
+  segment=$((7 - segment))
+done'
+  command exec 5<>"$run/stderr" 6<"$run/stderr" 7>"$run/stderr" 5>&- || fail "cannot open $run/stderr"
+  start_logger stderr 131072 7>&-
+  command exec 6<&- 5<>"$run/serial" 6<"$run/serial" 8>"$run/serial" 5>&- || fail "cannot open $run/serial"
+  start_logger serial 524288 7>&- 8>&-
+  exec 6<&-
+}
+
+# QEMU, process 1 of its own pid namespace: limited, without privileges to gain, it then drops root and locks itself in
+step_launch() {
+  step=launch code=48
+  own_user=yes
+  [ "$shared" = no ] || own_user=''
+  exec prlimit --fsize=262144 --nofile=2048 --core=0 --msgqueue=0 --memlock=0 --locks=0 ${own_user:+--nproc=82} \
+    unshare --pid --fork --kill-child \
+    setpriv --no-new-privs --bounding-set=-all,+setuid,+setgid,+sys_chroot,+dac_read_search --inh-caps=-all \
+    "$qemu_binary" -name guest=web1 -no-user-config -nodefaults -display none -msg timestamp=on -machine q35,accel=tcg,dump-guest-core=off -cpu max -smp cpus=2 -m size=256M -add-fd fd=3,set=1,opaque=serial -chardev file,id=serial0,path=/dev/fdset/1,append=on -serial chardev:serial0 -chardev pipe,id=qmp,path=/run/stockade/guests/web1/qmp -mon chardev=qmp,mode=control -kernel "$guest_kernel" -initrd "$guest_initrd" -append 'console=ttyS0 panic=-1' \
+    -runas "$uid:$gid" \
+    -chroot /run/stockade/root/web1 \
+    -sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny \
+    </dev/null >&7 2>&7 3>&8 7>&- 8>&-
+}
+
+# The guest gets its power button pressed and 0 s to go; then QEMU is told to end, then killed
+stop_guest() {
+  main=${MAINPID:-}
+  [ -n "$main" ] && [ -d "/proc/$main" ] || return 0
+  signal_qemu TERM
+  ended_within 5 || signal_qemu KILL
+}
+ended_within() { timeout "$1" tail --pid="$main" -s 0.05 -f /dev/null; }
+# signal_qemu SIGNAL: to the child of the unit's main process that is in another pid namespace
+signal_qemu() {
+  children=
+  # the kernel ends this line without a newline: read says 1 and has read it
+  read -r children <"/proc/$main/task/$main/children" || :
+  for child in $children; do
+    [ "/proc/$child/ns/pid" -ef "/proc/$main/ns/pid" ] || kill -"$1" "$child" || :
+  done
+} 2>/dev/null
+
+case ${1-} in
+  run)
+    exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    [ ! -f "$launch_error" ] || : >"$launch_error"
+    step_lease
+    step_user
+    step_chroot
+    step_files
+    step_namespaces
+    ;;
+  inside)
+    uid=$2 gid=$3 shared=$4 logger_uid=$5 logger_gid=$6
+    step_trusted_files
+    step_device_nodes
+    step_loggers
+    step_launch
+    ;;
+  stop) stop_guest ;;
+  *)
+    echo 'usage: launch run | stop' >&2
+    exit 64
+    ;;
+esac

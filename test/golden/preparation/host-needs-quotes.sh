@@ -1,0 +1,122 @@
+### host hv1: record
+### after: -
+[ -d /run/systemd/system ] || refuse no-supervisor 'systemd does not run on this host'
+missing=
+for program in base64 cat chroot cp head install mkfifo mknod mktemp readlink sha256sum stat stdbuf sync tail tee timeout tr truncate wc flock mountpoint nsenter prlimit setpriv unshare mount umount vipw find xargs grep sed awk getent ip; do
+  command -v "$program" >/dev/null || missing="$missing $program"
+done
+[ -z "$missing" ] || refuse missing-program "programs are missing:$missing"
+stockade_untrusted() {
+  untrusted_left=$#
+  while [ "$untrusted_left" -gt 0 ]; do
+    untrusted=$1 untrusted_left=$((untrusted_left - 1))
+    shift
+    [ -f "$untrusted" ] || { printf '%s is no regular file' "$untrusted"; return 0; }
+    while [ -n "$untrusted" ]; do
+      set -- "$@" "$untrusted"
+      untrusted=${untrusted%/*}
+    done
+  done
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+    printf 'find has failed'
+}
+qemu=
+for place in '/opt/it'\''s $(here)/qemu'; do
+  if [ -f "$place" ] && [ -x "$place" ]; then qemu=$place; break; fi
+done
+[ -n "$qemu" ] || refuse no-qemu 'there is no QEMU at /opt/it'\''s $(here)/qemu'
+qemu=$(readlink -e -- "$qemu") || refuse no-qemu 'there is no QEMU at /opt/it'\''s $(here)/qemu'
+qemu_untrusted=$(stockade_untrusted "$qemu")
+[ -z "$qemu_untrusted" ] || refuse qemu-untrusted "QEMU runs as root at first, and $qemu_untrusted: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
+timeout 10 "$qemu" -sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny -version >/dev/null 2>&1 &&
+  timeout 10 "$qemu" -help 2>/dev/null | grep -q -e '^-sandbox' ||
+  refuse qemu-without-seccomp "$qemu has no seccomp filter (-sandbox)"
+expect_record /var/lib/stockade/owners/prod prod 7
+next=$((${rec_generation:-0} + 1))
+for directory in /var/lib/stockade /var/lib/stockade/owners /var/lib/stockade/capabilities /var/lib/stockade/users /var/lib/stockade/leases /var/lib/stockade/leases/domid /var/lib/stockade/files /var/lib/stockade/guests /run/stockade /run/stockade/root /run/stockade/guests /run/stockade/tampered; do
+  if [ -L "$directory" ] || { [ -e "$directory" ] && [ ! -d "$directory" ]; }; then
+    fail not-a-directory "$directory is there and is no directory; move it away"
+  fi
+  if [ ! -d "$directory" ]; then mkdir -m 0700 -- "$directory"; changed; fi
+  if [ "$(stat -c '%a %u %g' -- "$directory")" != '700 0 0' ]; then
+    chown 0:0 -- "$directory"
+    chmod 0700 -- "$directory"
+    changed
+  fi
+done
+record_read /var/lib/stockade/host || :
+if [ "$rec_digest" != 23abeb97a2ae0443143c25df6c5b3c8d80f2497006847c63e254ffefa99d1e2f ]; then
+  record_write /var/lib/stockade/host owner prod generation $((${rec_generation:-0} + 1)) digest 23abeb97a2ae0443143c25df6c5b3c8d80f2497006847c63e254ffefa99d1e2f
+  changed
+fi
+record_write /var/lib/stockade/owners/prod owner prod generation "$next" digest a4a9dc99bc74efb58e801da8918aaad51f51dd7695588adaa9d6701c3fa9f4f6 qemu_binary base64:L29wdC9pdCdzICQoaGVyZSkvcWVtdQ==
+changed
+
+### host hv1: logger user
+### after: host hv1: record
+# (accounts.sh)
+accounts_rewrite 'keep stockade-logger auto'
+
+### host hv1: unit template
+### after: host hv1: logger user
+mark() { : >/run/stockade/reload; changed; }
+if [ -f /etc/systemd/system/stockade-guest@.service ] && [ "$(stat -c '%a %u %g' /etc/systemd/system/stockade-guest@.service)" != '644 0 0' ]; then
+  chown -h 0:0 /etc/systemd/system/stockade-guest@.service
+  rm -f -- /etc/systemd/system/stockade-guest@.service
+fi
+if [ ! -f /etc/systemd/system/stockade-guest@.service ] || [ "$(sha256sum </etc/systemd/system/stockade-guest@.service)" != '23abeb97a2ae0443143c25df6c5b3c8d80f2497006847c63e254ffefa99d1e2f  -' ]; then mark; fi
+content='# Made by Stockade: edits show as drift and are undone.
+[Unit]
+Description=Stockade guest %i
+After=network.target
+RequiresMountsFor=/var/lib/stockade /run/stockade
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=/var/lib/stockade/guests/%i/launch run
+ExecStop=-/var/lib/stockade/guests/%i/launch stop
+KillMode=control-group
+TimeoutStopSec=35
+Restart=no
+StandardInput=null
+StandardOutput=journal
+StandardError=journal
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+'
+put() {
+  printf '%s' "$content" >"$1" && return
+  rm -f -- "$1"
+  fail no-space '/etc/systemd/system/stockade-guest@.service could not be written: is the disk full?'
+}
+if [ ! -e /etc/systemd/system/stockade-guest@.service ] && [ ! -L /etc/systemd/system/stockade-guest@.service ]; then
+  umask 022; put /etc/systemd/system/stockade-guest@.service; umask 077
+  changed
+elif [ ! -f /etc/systemd/system/stockade-guest@.service ] || [ -L /etc/systemd/system/stockade-guest@.service ] || [ "$(cat /etc/systemd/system/stockade-guest@.service; echo .)" != "$content." ]; then
+  put /etc/systemd/system/stockade-guest@.service.new
+  chmod 0644 /etc/systemd/system/stockade-guest@.service.new
+  mv -fT -- /etc/systemd/system/stockade-guest@.service.new /etc/systemd/system/stockade-guest@.service || { rm -f -- /etc/systemd/system/stockade-guest@.service.new; fail file-in-the-way '/etc/systemd/system/stockade-guest@.service cannot be replaced'; }
+  changed
+fi
+for place in /etc/systemd/system.control /run/systemd/system.control /run/systemd/transient; do
+  if [ -e "$place/stockade-guest@.service" ] || [ -L "$place/stockade-guest@.service" ]; then
+    mark
+    rm -f -- "$place/stockade-guest@.service"
+  fi
+done
+for place in /etc/systemd/system.control /run/systemd/system.control /run/systemd/transient /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system; do
+  for directory in "$place/stockade-guest@.service.d" "$place/stockade-.service.d"; do
+    if [ -e "$directory" ] || [ -L "$directory" ]; then mark; rm -rf -- "$directory"; fi
+  done
+done
+
+### host hv1: reload
+### after: host hv1: unit template
+if [ -e /run/stockade/reload ]; then
+  systemctl daemon-reload
+  rm -f -- /run/stockade/reload
+  changed
+fi

@@ -1,0 +1,82 @@
+### host hv1: release
+### after: -
+record='/srv/it is/state'/owners/prod
+[ -e "$record" ] || exit 0
+expect_record "$record" prod 3
+last=1
+for owner in '/srv/it is/state'/owners/*; do
+  case ${owner##*/} in *.new | prod) ;; *) last= ;; esac
+done
+for guest in '/srv/it is/state'/guests/*/record; do
+  [ -e "$guest" ] || [ -L "$guest" ] || continue
+  record_read "$guest" || refuse record-damaged "$guest is not a readable record"
+  guest=${guest%/record}
+  if [ -n "$last" ] || [ "$rec_owner" = prod ]; then
+    refuse host-in-use "guest ${guest##*/} of fleet $rec_owner is on the host"
+  fi
+done
+for users in '/srv/it is/state'/users/*.owners/*; do
+  [ -f "$users" ] || continue
+  scheme=${users%.owners/*}
+  if [ -n "$last" ] || [ "${users##*/}" = prod ]; then
+    refuse host-in-use "users ${scheme##*/} of fleet ${users##*/} are on the host"
+  fi
+done
+
+### host hv1: unit template
+### after: host hv1: release
+for owner in '/srv/it is/state/owners'/*; do
+  case ${owner##*/} in '*' | *.new | prod) ;; *) exit 0 ;; esac
+done
+mark() { : >/run/st/reload; changed; }
+systemctl stop -- 'system-stockade\x2dguest.slice' || :
+if [ -e /etc/systemd/system/stockade-guest@.service ] || [ -L /etc/systemd/system/stockade-guest@.service ]; then
+  mark
+  rm -f -- /etc/systemd/system/stockade-guest@.service
+fi
+for place in /etc/systemd/system.control /run/systemd/system.control /run/systemd/transient; do
+  if [ -e "$place/stockade-guest@.service" ] || [ -L "$place/stockade-guest@.service" ]; then
+    mark
+    rm -f -- "$place/stockade-guest@.service"
+  fi
+done
+for place in /etc/systemd/system.control /run/systemd/system.control /run/systemd/transient /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system; do
+  for directory in "$place/stockade-guest@.service.d" "$place/stockade-.service.d"; do
+    if [ -e "$directory" ] || [ -L "$directory" ]; then mark; rm -rf -- "$directory"; fi
+  done
+done
+
+### host hv1: reload
+### after: host hv1: unit template
+if [ -e /run/st/reload ]; then
+  systemctl daemon-reload
+  rm -f -- /run/st/reload
+  changed
+fi
+
+### host hv1: logger user
+### after: host hv1: reload
+for owner in '/srv/it is/state/owners'/*; do
+  case ${owner##*/} in '*' | *.new | prod) ;; *) exit 0 ;; esac
+done
+# (accounts.sh)
+accounts_rewrite 'drop stockade-logger auto'
+
+### host hv1: remove
+### after: host hv1: logger user
+record='/srv/it is/state'/owners/prod
+[ -e "$record" ] || exit 0
+changed
+(
+for owner in '/srv/it is/state/owners'/*; do
+  case ${owner##*/} in '*' | *.new | prod) ;; *) exit 0 ;; esac
+done
+for entry in /run/st/*; do
+  [ "$entry" = /run/st/lock ] || rm -rf --one-file-system -- "$entry"
+done
+for entry in '/srv/it is/state'/*; do
+  [ "$entry" = '/srv/it is/state'/owners ] || rm -rf --one-file-system -- "$entry"
+done
+)
+rm -f -- "$record"
+[ -n "$(ls -A '/srv/it is/state'/owners)" ] || rm -rf --one-file-system -- '/srv/it is/state'

@@ -1,0 +1,95 @@
+### qemu-users per-domain on hv1: users
+### after: host hv1: reload
+# (accounts.sh)
+state=/var/lib/stockade fleet=prod scheme=per-domain
+set=$state/users/$scheme part=$state/users/$scheme.owners/$fleet
+number() { case $1 in '' | *[!0-9]* | ???????????*) fail record-damaged "not a number in $2: $1" ;; esac; }
+# read_set: base and reaper of the set as it is; false without one
+read_set() {
+  set_there=
+  set_state=0
+  record_read "$set" || set_state=$?
+  [ "$set_state" -ne 2 ] || refuse record-damaged "$set is not a readable record"
+  [ "$set_state" -eq 0 ] || return 1
+  set_there=1
+  base=${rec_uid_base-} reaper=${rec_reaper_uid-}
+  number "$base" "$set"
+  number "$reaper" "$set"
+}
+# stranded FIRST LAST: refuses when a guest of this fleet runs as a user of this set past FIRST..LAST
+stranded() {
+  for guest in "$state"/guests/*/record; do
+    [ -e "$guest" ] || [ -L "$guest" ] || continue
+    record_read "$guest" || refuse record-damaged "$guest is not a readable record"
+    [ "$rec_owner" = "$fleet" ] || continue
+    guest=${guest%/record}
+    uid=
+    [ -f "$guest/lease" ] || continue
+    while read -r key value; do [ "$key" != uid ] || uid=$value; done <"$guest/lease"
+    number "$uid" "$guest/lease"
+    [ "$uid" -gt "$base" ] && [ "$uid" -le "$((base + 32751))" ] || continue
+    [ "$uid" -lt "$((base + $1))" ] || [ "$uid" -gt "$((base + $2))" ] || continue
+    refuse users-in-use "guest ${guest##*/} runs as uid $uid of this set"
+  done
+}
+# wanted_by_owners [LEAVE-OUT]: sets owners, and request to what they want together
+wanted_by_owners() {
+  owners= request=
+  for other in "$set".owners/*; do
+    other_fleet=${other##*/}
+    case $other_fleet in '*' | *.new | "${1-}") continue ;; esac
+    record_read "$other" || fail record-damaged "$other is not a readable record"
+    number "${rec_first_domid-}" "$other"
+    number "${rec_last_domid-}" "$other"
+    owners="$owners $other_fleet"
+    request="$request
+keep-range xen-qemuuser-domid $rec_first_domid $rec_last_domid $base"
+  done
+  request="$request
+drop-rest xen-qemuuser-domid $base"
+  sets=
+  for other in "$state"/users/*; do
+    if [ -f "$other" ] && [ "$other" != "$set" ]; then sets=1; fi
+  done
+  if [ -n "$owners$sets" ]; then request="$request
+keep xen-qemuuser-reaper $reaper"
+  else request="$request
+drop xen-qemuuser-reaper auto"
+  fi
+}
+[ -f "$state/owners/$fleet" ] || refuse host-not-prepared "the host is not prepared for fleet $fleet"
+expect_record "$part" "$fleet" none
+next=$((${rec_generation:-0} + 1))
+base=2013265920 reaper=2013298672
+if read_set && [ "$base $reaper" != 2013265920' '2013298672 ]; then
+  refuse uid-base-conflict "the users are there already, with uid base $base and reaper $reaper; leave uid_base out to share them"
+fi
+for other in "$state"/users/*; do
+  [ -f "$other" ] && [ "$other" != "$set" ] || continue
+  record_read "$other" || refuse record-damaged "$other is not a readable record"
+  number "${rec_uid_base-}" "$other"
+  from=$((rec_uid_base + 1)) to=$((rec_uid_base + 32751))
+  case ${other##*/} in
+    range) from=$rec_uid_base ;;
+    shared) from=$rec_uid_base to=$rec_uid_base ;;
+  esac
+  if [ "$from" -le 2013265984 ] && [ "$to" -ge 2013265921 ]; then
+    refuse user-clash "the user ids 2013265921 to 2013265984 overlap those of scheme ${other##*/}, from $rec_uid_base on"
+  fi
+done
+stranded 1 64
+# what fails half-way in a new set leaves no record; users are all made or none
+undo() {
+  [ "$next" -gt 1 ] || rm -f -- "$part"
+  [ -n "$set_there" ] || { rm -f -- "$set"; rmdir -- "$set.owners" || :; }
+} 2>/dev/null
+trap undo EXIT
+mkdir -p "$set.owners"
+[ -n "$set_there" ] || record_write "$set" owner "$fleet" generation 1 uid_base "$base" reaper_uid "$reaper"
+record_write "$part" owner "$fleet" generation "$next" digest dc040ca510242d394f9eee8ba8fdf07ce07e481e8d67b5f68389c8bbeaacd48f first_domid 1 last_domid 64
+wanted_by_owners
+accounts_rewrite "$request"
+trap - EXIT
+changed
+give uid_base "$base"
+give reaper_uid "$reaper"

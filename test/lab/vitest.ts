@@ -1,0 +1,35 @@
+import { afterAll, beforeAll } from 'vitest';
+import { type Lab, type LabHost, type LabOptions, startLab } from './lab.ts';
+
+export interface LabInUse {
+  /** The running lab; throws outside of tests and hooks. */
+  readonly lab: Lab;
+  readonly hosts: readonly LabHost[];
+  /** The first host. */
+  readonly host: LabHost;
+}
+
+/** Starts a lab before the tests of the surrounding `describe` (or file) and removes it after them. */
+export function useLab(options: LabOptions): LabInUse {
+  let running: Lab | undefined;
+  beforeAll(async () => {
+    running = await startLab(options);
+  });
+  afterAll(async () => {
+    await running?.stop();
+  });
+  return {
+    get lab() {
+      if (running === undefined) throw new Error('the lab runs only during tests and hooks');
+      return running;
+    },
+    get hosts() {
+      return this.lab.hosts;
+    },
+    get host() {
+      const [first] = this.lab.hosts;
+      if (first === undefined) throw new Error('this lab has no host');
+      return first;
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { readBatch, sectionTrailer, type BatchLine } from '../../../provider/executor/results.ts';
+
+const nonce = 'abcdef0123456789abcdef0123456789';
+
+function read(stdout: Uint8Array, cuts: readonly number[] = []) {
+  const lines: BatchLine[] = [];
+  const broken: string[] = [];
+  const reader = readBatch(nonce, 100_000, {
+    onLine: (line) => lines.push(line),
+    onBroken: (what) => broken.push(what),
+  });
+  let from = 0;
+  for (const cut of [...cuts.map((cut) => cut % (stdout.length + 1)).sort((a, b) => a - b), stdout.length]) {
+    reader.feed(stdout.subarray(from, cut));
+    from = cut;
+  }
+  return { lines, broken };
+}
+
+const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString('base64') || '-';
+const noNul = fc.string({ unit: 'grapheme', maxLength: 60 }).map((text) => text.replaceAll('\0', ''));
+const key = fc.stringMatching(/^[A-Za-z0-9_.-]{1,20}$/);
+
+const result = fc.record({
+  index: fc.nat(9_999_999),
+  status: fc.constantFrom('same', 'changed', 'refused', 'failed'),
+  centiseconds: fc.nat(100_000),
+  values: fc.dictionary(key, noNul, { noNullPrototype: true }),
+  code: fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/),
+  message: noNul,
+  output: fc.string({ unit: 'grapheme' }),
+});
+
+test('results come back as they were sent, however the stream is cut and whatever noise surrounds them', () => {
+  const noise = fc
+    .uint8Array({ maxLength: 80 })
+    .filter((bytes) => !Buffer.from(bytes).toString('latin1').includes(nonce));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(result, noise)), fc.array(fc.nat()), (all, cuts) => {
+      const stdout = all.flatMap(([one, before]) => {
+        const values = Object.entries(one.values).map(([name, value]) => `v\0${name}\0${value}\0`);
+        const data = `${values.join('')}c\0${one.code}\0${one.message}\0`;
+        const line = `${nonce} ${one.index} ${one.status} ${one.centiseconds} ${base64(data)} ${base64(one.output)}`;
+        return [Buffer.from(before), Buffer.from(`\n${line}\n`)];
+      });
+      const { lines, broken } = read(Buffer.concat(stdout), cuts);
+      expect(broken).toEqual([]);
+      expect(lines).toEqual(
+        all.map(([one]) => {
+          const bad = one.status === 'failed' || one.status === 'refused';
+          return {
+            type: 'result',
+            index: one.index,
+            result: {
+              status: one.status,
+              values: one.values,
+              ...(bad ? { code: one.code, message: one.message } : {}),
+              output: one.output,
+              milliseconds: one.centiseconds * 10,
+            },
+          };
+        }),
+      );
+    }),
+  );
+});
+
+test('sections come back byte for byte, and only with the right trailer as whole', () => {
+  fc.assert(
+    fc.property(fc.uint8Array(), fc.nat(255), fc.nat(60), (bytes, exitCode, cut) => {
+      const trailer = sectionTrailer(nonce, exitCode);
+      const sent = Buffer.concat([bytes, Buffer.from(trailer)]);
+      const lost = Math.min(cut, sent.length);
+      const shown = sent.subarray(0, sent.length - lost);
+      const { lines } = read(Buffer.from(`${nonce} section 3 ${base64(shown)}\n`));
+      const section =
+        lost === 0
+          ? { bytes: new Uint8Array(bytes), exitCode }
+          : { bytes: new Uint8Array(shown), exitCode: undefined };
+      expect(lines).toEqual([{ type: 'section', index: 3, section }]);
+    }),
+  );
+});
+
+test('no bytes whatever make a line without the nonce, and none crash the reader', () => {
+  const forged = fc
+    .array(
+      fc.oneof(
+        fc.constantFrom(
+          'begin',
+          'end',
+          ' ',
+          '\n',
+          '0',
+          'same',
+          'changed',
+          '-',
+          'section',
+          nonce.slice(0, 31),
+          'x',
+        ),
+        fc.string(),
+      ),
+    )
+    .map((parts) => parts.join(' '))
+    .filter((text) => !text.includes(`${nonce} `));
+  fc.assert(
+    fc.property(forged, fc.array(fc.nat()), (text, cuts) => {
+      expect(read(Buffer.from(text), cuts)).toEqual({ lines: [], broken: [] });
+    }),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.oneof(forged, fc.constant(`\n${nonce} `))), (parts) => {
+      const { lines, broken } = read(Buffer.from(parts.join('')));
+      expect(lines.length + broken.length).toBeLessThanOrEqual(parts.length);
+    }),
+  );
+});
+
+test('a line longer than allowed is given up, the next one is read', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 100_001, max: 300_000 }), fc.array(fc.nat()), (length, cuts) => {
+      const stdout = `${nonce} ${'x'.repeat(length)}\n${nonce} end\n`;
+      const { lines, broken } = read(Buffer.from(stdout), cuts);
+      expect([lines, broken.length]).toEqual([[{ type: 'end' }], 1]);
+    }),
+    { numRuns: 20 },
+  );
+});

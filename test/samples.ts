@@ -1,0 +1,86 @@
+import { type GuestEvidence, layerNames } from '../provider/model/evidence.ts';
+import { guestDigest } from '../provider/resources/guest/desired.ts';
+import type { GuestFacts } from '../provider/resources/guest/facts.ts';
+import { renderGuest } from '../provider/resources/guest/render.ts';
+import type { QemuCapabilities } from '../provider/toolstacks/qemu/capabilities.types.ts';
+import type { GuestDesired } from '../provider/resources/guest/desired.ts';
+
+/** A plausible guest definition, for tests that need one and do not care which. */
+export function sampleGuest(change: Partial<GuestDesired> = {}): GuestDesired {
+  return {
+    host: 'hv1',
+    name: 'web1',
+    fleet: 'fleet-1',
+    scheme: 'per-domain',
+    memoryMib: 256,
+    vcpus: 2,
+    machine: 'q35',
+    accelerator: 'tcg',
+    kernel: { kind: 'digest', sha256: 'b'.repeat(64), bytes: 8_000_000 },
+    initrd: { kind: 'host', path: '/boot/initrd.img' },
+    commandLine: 'console=ttyS0',
+    serialLogMaxKib: 1024,
+    restartPolicy: 'never',
+    shutdownTimeoutSeconds: 20,
+    ...change,
+  };
+}
+
+/** A QEMU as Debian 12 has it. */
+export const sampleQemu: QemuCapabilities = {
+  binary: '/usr/bin/qemu-system-x86_64',
+  device: 66,
+  inode: 4242,
+  version: '7.2.22',
+  seccomp: true,
+  runWithChroot: false,
+  runWithUser: false,
+  chrootOption: true,
+  runasOption: true,
+  xenDomidRestrict: true,
+  machines: ['microvm', 'pc', 'q35'],
+  fsdevDrivers: ['local', 'proxy', 'synth'],
+  devices: ['virtio-blk-pci'],
+  accelerators: { built: ['kvm', 'tcg'], working: ['tcg'] },
+};
+
+/** What a healthy host shows of a guest that is exactly as defined. */
+export function sampleGuestFacts(guest: GuestDesired, change: Partial<GuestFacts> = {}): GuestFacts {
+  const rendered = renderGuest(guest, sampleQemu);
+  const { host: _host, name, fleet, ...stored } = guest;
+  return {
+    name,
+    owner: fleet,
+    generation: 1,
+    digest: guestDigest(guest),
+    stored,
+    lease: { domid: 1, uid: 200_001, gid: 200_001, shared: false },
+    launcherSha256: rendered.launcherSha256,
+    dropInSha256: rendered.dropInSha256,
+    written: { launcherSha256: rendered.launcherSha256, dropInSha256: rendered.dropInSha256 },
+    enabled: true,
+    foreignUnitFiles: [],
+    chroot: { mode: '0', uid: 0, gid: 0, entries: [] },
+    changedFiles: [],
+    ...change,
+  };
+}
+
+/** Evidence in which every layer is effective. */
+export function sampleEvidence(guest: GuestDesired, change: Partial<GuestEvidence> = {}): GuestEvidence {
+  return {
+    host: guest.host,
+    guest: guest.name,
+    takenAt: '2026-01-02T03:04:05Z',
+    running: true,
+    processes: [],
+    layers: layerNames.map((layer) => ({
+      layer,
+      state: 'effective',
+      requested: 'x',
+      observed: 'x',
+      raw: [],
+    })),
+    ...change,
+  };
+}

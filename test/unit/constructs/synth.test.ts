@@ -1,0 +1,90 @@
+import path from 'node:path';
+import { TerraformOutput, TerraformVariable } from 'cdktf';
+import { describe, expect, it } from 'vitest';
+import { QemuUsers, RestrictedGuest, StockadeFleet } from '../../../constructs/index.ts';
+import { Guest } from '../../../constructs/generated/guest/index.ts';
+import { emptyStack, inventory, stackWithHost, synthesized } from './synth.fixture.ts';
+
+const boot = { memoryMib: 256, kernel: { file: '/boot/vmlinuz' } };
+
+describe('what is synthesized', () => {
+  it('a guest with its host and users', () => {
+    const { stack, host } = stackWithHost();
+    const guest = new RestrictedGuest(stack, 'web1', {
+      users: host.qemuUsers({ lastDomid: 32 }),
+      ...boot,
+      initrd: { hostFile: '/srv/initrd.img' },
+      commandLine: 'console=ttyS0',
+    });
+    new TerraformOutput(stack, 'lease', { value: { domid: guest.domid, uid: guest.uid } });
+    expect(synthesized(stack)).toMatchSnapshot();
+  });
+
+  it('evidence is read after its guest and gives the state of each layer', () => {
+    const { stack, host } = stackWithHost();
+    const guest = new RestrictedGuest(stack, 'web1', { users: host.qemuUsers(), ...boot });
+    new TerraformOutput(stack, 'isolation', { value: guest.evidence.states });
+    expect(guest.evidence).toBe(guest.evidence);
+    const { data, output } = synthesized(stack);
+    expect({ data, output }).toMatchSnapshot();
+  });
+
+  it('what is left unset is left to the provider', () => {
+    const { stack, host } = stackWithHost();
+    new RestrictedGuest(stack, 'web1', { users: host.qemuUsers(), ...boot });
+    const guest = synthesized(stack).resource['stockade_guest']?.['web1'] ?? {};
+    expect(Object.keys(guest).sort()).toEqual(['host', 'kernel', 'memory_mib', 'name', 'provider', 'users']);
+  });
+
+  it('relative paths are those of the app, not of the folder Terraform runs in', () => {
+    const stack = emptyStack();
+    const fleet = new StockadeFleet(stack, 'fleet', {
+      fleet: 'prod',
+      eventsFile: 'events.jsonl',
+      hosts: { hv1: { ...inventory['hv1'], privateKeyFile: 'keys/deploy' } },
+    });
+    expect(synthesized(stack).provider.stockade[0]).toMatchObject({
+      events_file: path.resolve('events.jsonl'),
+      hosts: { hv1: { private_key_file: path.resolve('keys/deploy') } },
+    });
+    expect(fleet.has('hv1')).toBe(true);
+  });
+
+  it('two fleets in one stack keep to their own provider', () => {
+    const { stack, host } = stackWithHost();
+    const other = new StockadeFleet(stack, 'other', { fleet: 'staging', alias: 'staging', hosts: inventory });
+    expect(other.provider.fqn).toBe('stockade.staging');
+    new RestrictedGuest(stack, 'web1', { users: host.qemuUsers(), ...boot });
+    expect(synthesized(stack).resource['stockade_guest']?.['web1']?.['provider']).toBe('stockade');
+  });
+
+  it('values known only to Terraform go through', () => {
+    const { stack, host } = stackWithHost();
+    const memory = new TerraformVariable(stack, 'memory', { type: 'number' });
+    const name = new TerraformVariable(stack, 'name', { type: 'string' });
+    const users = new QemuUsers(stack, 'users', { host, scheme: 'range', firstDomid: memory.numberValue });
+    new RestrictedGuest(stack, 'web1', {
+      users,
+      name: name.stringValue,
+      memoryMib: memory.numberValue,
+      kernel: { file: '${path.module}/vmlinuz' },
+    });
+    expect(stack).not.toBeNull();
+    expect(JSON.stringify(synthesized(stack))).toContain('"kernel":{"file":"${path.module}/vmlinuz"}');
+    expect(synthesized(stack).resource['stockade_guest']?.['web1']).toMatchObject({
+      name: '${var.name}',
+      memory_mib: '${var.memory}',
+    });
+  });
+
+  it("cdktf's own matchers see the guest", () => {
+    const { stack, host } = stackWithHost();
+    new RestrictedGuest(stack, 'web1', { users: host.qemuUsers(), ...boot });
+    const template = JSON.stringify(synthesized(stack));
+    (
+      expect(template) as unknown as {
+        toHaveResourceWithProperties: (type: typeof Guest, values: object) => void;
+      }
+    ).toHaveResourceWithProperties(Guest, { memory_mib: 256 });
+  });
+});

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { FleetHosts } from '../../../provider/terraform/hosts.ts';
+import { Settings } from '../../../provider/terraform/settings.ts';
+import { remember, remembered, rememberedTarget, targetOf } from '../../../provider/terraform/targets.ts';
+import { type Logger, type ObjectValue, UNKNOWN } from '../../../provider/tfplugin/types.ts';
+
+const silent: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+const entry: ObjectValue = {
+  address: '198.18.0.2',
+  user: 'operator',
+  sudo: true,
+  host_key: 'ssh-ed25519 AAAA',
+  private_key: 'SECRET',
+  passphrase: 'HIDDEN',
+};
+
+function settingsOf(config: ObjectValue): Settings {
+  const read = Settings.read(config);
+  if ('diagnostics' in read) throw new Error(JSON.stringify(read.diagnostics));
+  return read.settings;
+}
+
+function hostsOf(config: ObjectValue): FleetHosts {
+  const hosts = new FleetHosts();
+  hosts.configure(settingsOf(config), silent);
+  return hosts;
+}
+
+describe('settings', () => {
+  it('keep hosts apart by what is known of each', () => {
+    const settings = settingsOf({ fleet: 'f', hosts: { hv1: entry, hv2: { ...entry, address: UNKNOWN } } });
+    expect(settings.host('hv1')).toMatchObject({ kind: 'known', entry: { port: 22, user: 'operator' } });
+    expect(settings.host('hv2')).toEqual({ kind: 'not-known-yet' });
+    expect(settings.host('hv3')).toEqual({ kind: 'absent' });
+    expect(settings.unreachable).toBe('error');
+  });
+
+  it('know no host while the inventory or the fleet is not known', () => {
+    expect(settingsOf({ fleet: 'f', hosts: UNKNOWN }).host('hv1')).toEqual({ kind: 'not-known-yet' });
+    expect(settingsOf({ fleet: UNKNOWN, hosts: { hv1: entry } }).host('hv1')).toEqual({
+      kind: 'not-known-yet',
+    });
+  });
+});
+
+describe('reaching a host', () => {
+  it('is an error that names the inventory where it has no such host', () => {
+    const reach = hostsOf({ fleet: 'f', hosts: { hv1: entry } }).reach('hv9');
+    expect(reach).toMatchObject({
+      kind: 'absent',
+      diagnostic: { code: 'host-not-in-inventory', detail: 'The inventory has: hv1.' },
+    });
+  });
+
+  it('is put off while its name is not known', () => {
+    expect(hostsOf({ fleet: 'f', hosts: { hv1: entry } }).reach(UNKNOWN)).toEqual({ kind: 'not-known-yet' });
+    expect(new FleetHosts().reach('hv1')).toEqual({ kind: 'not-known-yet' });
+  });
+
+  it('works by what is remembered when it has left the inventory, under the fleet it was', () => {
+    const before = hostsOf({ fleet: 'old', hosts: { hv1: entry } }).reach('hv1');
+    const memory = before.kind === 'ready' ? before.access.memory : {};
+    const after = hostsOf({ fleet: 'new', hosts: {} }).reach('hv1', memory);
+    expect(after).toMatchObject({ kind: 'ready', access: { host: 'hv1', fleet: 'old' } });
+  });
+});
+
+describe('what is remembered of a host', () => {
+  const setting = settingsOf({ fleet: 'f', hosts: { hv1: entry } }).host('hv1');
+  if (setting.kind !== 'known') throw new Error('not known');
+  const target = targetOf('hv1', setting.entry);
+
+  it('holds no secret', () => {
+    const text = JSON.stringify(remember('f', target));
+    expect(text).toContain('198.18.0.2');
+    expect(text).not.toMatch(/SECRET|HIDDEN/);
+  });
+
+  it('leads back to it, with what the remaining inventory logs in with', () => {
+    const memory = remembered(remember('f', target));
+    if (memory === undefined) throw new Error('nothing remembered');
+    const back = rememberedTarget('hv1', memory, [setting.entry]);
+    expect(back).toMatchObject({
+      connection: 'ssh2',
+      address: '198.18.0.2',
+      user: 'operator',
+      sudo: true,
+      trust: { kind: 'pinned', publicKeys: ['ssh-ed25519 AAAA'] },
+    });
+    const kinds = back.connection === 'ssh2' ? back.identities.map(({ kind }) => kind) : [];
+    expect(kinds).toEqual(['key', 'agent', 'key-file']);
+  });
+
+  it('is nothing where the private state is not ours', () => {
+    expect(remembered({})).toBeUndefined();
+    expect(remembered({ host: { fleet: 1 } })).toBeUndefined();
+  });
+});
