@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 
 /** What the test hosts need on the machine itself. */
 export const neededPackages = [
+  'busybox-static',
   'ca-certificates',
   'debian-archive-keyring',
   'debootstrap',

@@ -57,14 +57,16 @@ look_at() {
     esac
   done <"/proc/$1/status" 2>/dev/null || :
 }
-# runs_as MAIN UID: whether a child of the unit's main process (the namespaces' parent) runs as that user, and no helper beside
-# it still has the privileges it starts with
+# runs_as MAIN UID: whether a child of the unit's main process (the namespaces' parent) runs as that user in a pid namespace of
+# its own (one in the parent's is the launcher's, that reaps), and no helper beside it still has the privileges it starts with
 runs_as() {
   children= model=
   read -r children <"/proc/$1/task/$1/children" || :
   for child in $children; do
     look_at "$child"
-    if [ "$uid" = "$2" ]; then model=$child
+    if [ "$uid" = "$2" ]; then
+      ! [ "/proc/$child/ns/pid" -ef "/proc/$1/ns/pid" ] || return 1
+      model=$child
     else case $capabilities in *[!0]*) return 1 ;; esac
     fi
   done
