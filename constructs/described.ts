@@ -13,9 +13,23 @@ export type Described<Generated, Spec, Taken extends PropertyKey = never> = {
     : Own<Generated, Taken>[Key];
 };
 
-type Defined<Value> = { [Key in keyof Value]: Exclude<Value[Key], undefined> };
+/** The same without properties that may be `undefined`, all the way down. */
+type Defined<Value> = Value extends readonly (infer Element)[]
+  ? Defined<Element>[]
+  : Value extends object
+    ? { [Key in keyof Value]: Defined<Exclude<Value[Key], undefined>> }
+    : Value;
 
 /** Without the properties that are `undefined`: for the generated bindings, whose optional properties are absent or have a value. */
-export function defined<Value extends object>(value: Value): Defined<Value> {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as Defined<Value>;
+export function defined<Value>(value: Value): Defined<Value> {
+  return withoutUndefined(value) as Defined<Value>;
+}
+
+function withoutUndefined(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUndefined);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
+    return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, one]) => (one === undefined ? [] : [[key, withoutUndefined(one)]])),
+  );
 }

@@ -1,9 +1,9 @@
-import { type GuestEvidence, layerNames } from '../provider/model/evidence.ts';
-import { guestDigest } from '../provider/resources/guest/desired.ts';
+import type { LaunchPlan } from '../provider/jail/launch-plan.ts';
+import { type GuestEvidence, type LayerRequests, layerNames } from '../provider/model/evidence.ts';
 import type { GuestFacts } from '../provider/resources/guest/facts.ts';
-import { renderGuest } from '../provider/resources/guest/render.ts';
+import { type HostWithQemu, renderGuest } from '../provider/resources/guest/render.ts';
 import type { QemuCapabilities } from '../provider/toolstacks/qemu/capabilities.types.ts';
-import type { GuestDesired } from '../provider/resources/guest/desired.ts';
+import { type GuestDesired, guestDigest, plainGuest } from '../provider/resources/guest/desired.ts';
 
 /** A plausible guest definition, for tests that need one and do not care which. */
 export function sampleGuest(change: Partial<GuestDesired> = {}): GuestDesired {
@@ -19,6 +19,7 @@ export function sampleGuest(change: Partial<GuestDesired> = {}): GuestDesired {
     kernel: { kind: 'digest', sha256: 'b'.repeat(64), bytes: 8_000_000 },
     initrd: { kind: 'host', path: '/boot/initrd.img' },
     commandLine: 'console=ttyS0',
+    ...plainGuest,
     serialLogMaxKib: 1024,
     restartPolicy: 'never',
     shutdownTimeoutSeconds: 20,
@@ -44,9 +45,63 @@ export const sampleQemu: QemuCapabilities = {
   accelerators: { built: ['kvm', 'tcg'], working: ['tcg'] },
 };
 
+/** A host that can give every layer but a security module's label. */
+export const sampleHost: HostWithQemu = {
+  qemu: sampleQemu,
+  kernel: '6.1.0',
+  bootId: '11111111-2222-4333-8444-555555555555',
+  supervisor: { kind: 'systemd', version: 252 },
+  missingPrograms: [],
+  virtiofsd: undefined,
+  proxyHelper: undefined,
+  cgroupVersion: 2,
+  cgroupControllers: ['cpuset', 'cpu', 'io', 'memory', 'pids'],
+  lsm: [],
+};
+
+/** Every layer asked for, but for the label where there is no security module. */
+export const sampleRequests: LayerRequests = {
+  ...(Object.fromEntries(layerNames.map((layer) => [layer, 'on'])) as LayerRequests),
+  lsm: 'missing',
+};
+
+/** The parts of a launch plan that only few tests care about. */
+export const samplePlanParts = {
+  requests: sampleRequests,
+  disks: [],
+  sharedMemoryMib: 0,
+  devices: [],
+  hostDevMounts: false,
+  limits: {
+    memoryMib: 320,
+    cpuPercent: 150,
+    tasks: 97,
+    openFiles: 2048,
+    ioReadMibPerSecond: undefined,
+    ioWriteMibPerSecond: undefined,
+  },
+} as const satisfies Partial<LaunchPlan>;
+
+/** A launch plan of one guest on QEMU 7.2. */
+export function samplePlan(change: Partial<LaunchPlan> = {}): LaunchPlan {
+  return {
+    guest: 'web1',
+    qemuBinary: sampleQemu.binary,
+    qemuArguments: [],
+    confinement: { chroot: 'option', user: 'option' },
+    vcpus: 1,
+    usesKvm: false,
+    ...samplePlanParts,
+    serialLogMaxKib: 64,
+    shutdownTimeoutSeconds: 0,
+    restartPolicy: 'never',
+    ...change,
+  };
+}
+
 /** What a healthy host shows of a guest that is exactly as defined. */
 export function sampleGuestFacts(guest: GuestDesired, change: Partial<GuestFacts> = {}): GuestFacts {
-  const rendered = renderGuest(guest, sampleQemu);
+  const rendered = renderGuest(guest, sampleHost);
   const { host: _host, name, fleet, ...stored } = guest;
   return {
     name,

@@ -7,7 +7,8 @@ import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { sh, word } from '../model/shell.ts';
 import { type GuestFacts, guestsSection, guestsSectionName } from '../resources/guest/facts.ts';
 import { parseGuests } from '../resources/guest/facts-parse.ts';
-import { renderGuest } from '../resources/guest/render.ts';
+import { renderGuest, withQemu } from '../resources/guest/render.ts';
+import { unprovableLayers } from '../resources/guest/requests.ts';
 import { capabilitiesFor, type HostFacts, hostSection, hostSectionName } from '../resources/host/facts.ts';
 import { parseHost } from '../resources/host/facts-parse.ts';
 import { parseQemuUsers, qemuUsersSection, qemuUsersSectionName } from '../resources/qemu-users/facts.ts';
@@ -99,16 +100,18 @@ function expectationOf(
   facts: HostFacts,
   roots: HostRoots,
 ): IsolationExpectation | undefined {
-  const qemu = capabilitiesFor(facts, guest.owner).qemu;
+  const capabilities = withQemu(capabilitiesFor(facts, guest.owner));
   const logger = facts.logger;
-  if (guest.stored === undefined || guest.lease === undefined || qemu === undefined) return undefined;
-  const { plan } = renderGuest({ ...guest.stored, name: guest.name }, qemu, roots);
+  if (guest.stored === undefined || guest.lease === undefined || capabilities === undefined) return undefined;
+  const { plan } = renderGuest({ ...guest.stored, name: guest.name }, capabilities, roots);
+  const { qemu } = capabilities;
   return isolationExpectation(
     plan,
     guest.lease,
     {
       qemuDevice: qemu.device,
       qemuInode: qemu.inode,
+      unprovable: unprovableLayers(capabilities),
       // Without that user nothing a logger runs as counts as right.
       loggerUid: logger?.uid ?? -1,
       loggerGid: logger?.gid ?? -1,

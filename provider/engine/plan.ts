@@ -7,7 +7,7 @@ import { type GuestDesired, guestAddress } from '../resources/guest/desired.ts';
 import { guestDiff } from '../resources/guest/diff.ts';
 import type { LeasableUsers } from '../resources/guest/lease.ts';
 import { guestOperations } from '../resources/guest/operations.ts';
-import { guestObstacles, renderGuest } from '../resources/guest/render.ts';
+import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
 import { hostDiff } from '../resources/host/diff.ts';
@@ -110,6 +110,7 @@ function planGuest(
   roots: HostRoots,
 ): Part {
   const capabilities = capabilitiesWith(snapshot.facts, wish.host.qemuBinary);
+  const ready = withQemu(capabilities);
   const facts = snapshot.guests.get(desired.name);
   const users = before.users.offered.get(desired.scheme);
   const obstacles = [
@@ -117,9 +118,8 @@ function planGuest(
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];
-  if (obstacles.length > 0 || users === undefined || capabilities.qemu === undefined)
-    return { ...nothing, obstacles };
-  const rendered = renderGuest(desired, capabilities.qemu, roots);
+  if (obstacles.length > 0 || users === undefined || ready === undefined) return { ...nothing, obstacles };
+  const rendered = renderGuest(desired, ready, roots);
   const change = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered);
   const uploads = new Map([...wish.uploads].filter(([digest]) => !snapshot.files.has(digest)));
   const usersChange = before.users.operations.filter(({ id }) => id === qemuUsersStepId(desired));

@@ -1,11 +1,13 @@
 import type { GuestEvidence, LayerEvidence, LayerName } from '../model/evidence.ts';
 import { layerNames } from '../model/evidence.ts';
 import { assertNever } from '../model/assert.ts';
+import { proveCgroupLimits } from './cgroup-limits.ts';
 import { proveCapabilities, proveNoNewPrivs } from './capabilities.ts';
 import { proveChroot } from './chroot.ts';
 import { provePrivateDev } from './device-nodes.ts';
 import { deviceModel } from './judge.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
+import { proveLsm } from './lsm.ts';
 import { proveNamespace } from './namespaces.ts';
 import type { GuestObservation } from './observation.ts';
 import { proveOpenFiles } from './open-files.ts';
@@ -37,8 +39,25 @@ export function proveIsolation(
         bootId,
       }),
     ),
-    layers: layerNames.map((layer) => doubt(proveLayer(layer, observation, expectation), stranger)),
+    layers: layerNames.map((layer) => layerEvidence(layer, observation, expectation, stranger)),
   };
+}
+
+/** What is not asked for is not proven; what the host can never show says so. */
+function layerEvidence(
+  layer: LayerName,
+  observation: GuestObservation,
+  expectation: IsolationExpectation,
+  stranger: string | undefined,
+): LayerEvidence {
+  const request = expectation.requests[layer];
+  if (request !== 'on') {
+    const observed = request === 'off' ? 'switched off in the definition' : 'the host cannot give it';
+    return { layer, state: request, requested: 'nothing', observed, raw: [] };
+  }
+  const shown = doubt(proveLayer(layer, observation, expectation), stranger);
+  const unprovable = expectation.unprovable[layer];
+  return shown.state === 'unproven' && unprovable !== undefined ? { ...shown, unprovable } : shown;
 }
 
 function proveLayer(
@@ -73,6 +92,10 @@ function proveLayer(
       return proveSeccomp(observation, expectation);
     case 'rlimits':
       return proveRlimits(observation, expectation);
+    case 'cgroup-limits':
+      return proveCgroupLimits(observation, expectation);
+    case 'lsm':
+      return proveLsm(observation, expectation);
     case 'open-files':
       return proveOpenFiles(observation, expectation);
     default:

@@ -1,3 +1,4 @@
+import type { LayerName, LayerRequests } from '../model/evidence.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { guestPlaces } from './places.ts';
 import { rlimitValues } from './rlimits.ts';
@@ -16,11 +17,44 @@ export interface LaunchPlan {
   readonly confinement: QemuConfinement;
   readonly vcpus: number;
   readonly usesKvm: boolean;
+  /** Layer by layer, as it will be on this host. */
+  readonly requests: LayerRequests;
+  /** Opened by the launcher, passed by `-add-fd`. */
+  readonly disks: readonly LaunchDisk[];
+  /** Size of the guest's memory where that is a shared memory file; 0 where it is not. Unit: MiB. */
+  readonly sharedMemoryMib: number;
+  /** Names below /dev beside those every guest has: `vfio/12`. */
+  readonly devices: readonly string[];
+  /** The host's mounts below /dev are moved in, in place of fresh ones. */
+  readonly hostDevMounts: boolean;
+  readonly limits: LaunchLimits;
   /** Unit: KiB. Kept as two segments of half each. */
   readonly serialLogMaxKib: number;
   /** Zero: the guest's power button is not pressed, QEMU is ended at once. */
   readonly shutdownTimeoutSeconds: number;
   readonly restartPolicy: 'never' | 'on_crash';
+}
+
+export interface LaunchDisk {
+  readonly name: string;
+  /** Absolute path on the host: a regular file or a block device. */
+  readonly path: string;
+  readonly format: 'raw' | 'qcow2';
+  readonly readonly: boolean;
+  /** What a qcow2 image stands on, the next one first. */
+  readonly backing: readonly { readonly path: string; readonly format: 'raw' | 'qcow2' }[];
+}
+
+/** Limits of one guest, nothing left open. */
+export interface LaunchLimits {
+  /** The guest's memory and QEMU's own. Unit: MiB. */
+  readonly memoryMib: number;
+  readonly cpuPercent: number;
+  readonly tasks: number;
+  readonly openFiles: number;
+  /** Unit: MiB per second; `undefined`: no limit. */
+  readonly ioReadMibPerSecond: number | undefined;
+  readonly ioWriteMibPerSecond: number | undefined;
 }
 
 export interface QemuConfinement {
@@ -54,6 +88,9 @@ export interface IsolationExpectation {
   readonly rlimits: Readonly<Record<string, number>>;
   /** Names below the private /dev, e.g. `null`, `kvm`. */
   readonly deviceNodes: readonly string[];
+  readonly requests: LayerRequests;
+  /** Layers that this host can never show to be effective, with the reason: there `unproven` is as expected. */
+  readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
   /** Device and inode of the QEMU binary the host has now, decimal as `stat -c '%d %i'` prints them. */
   readonly qemuDevice: number;
   readonly qemuInode: number;
@@ -64,18 +101,19 @@ export interface HostIdentities {
   readonly qemuInode: number;
   readonly loggerUid: number;
   readonly loggerGid: number;
+  readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
 }
 
 /** Device nodes of every guest's private /dev; `kvm` comes with the accelerator. */
 export const baseDeviceNodes = ['full', 'null', 'ptmx', 'random', 'urandom', 'zero'] as const;
 
-export function deviceNodesOf(plan: Pick<LaunchPlan, 'usesKvm'>): readonly string[] {
-  return plan.usesKvm ? [...baseDeviceNodes, 'kvm'] : baseDeviceNodes;
+export function deviceNodesOf(plan: Pick<LaunchPlan, 'usesKvm' | 'devices'>): readonly string[] {
+  return [...baseDeviceNodes, ...(plan.usesKvm ? ['kvm'] : []), ...plan.devices];
 }
 
 /** The expectation that follows from a plan, the guest's lease and what the host is. */
 export function isolationExpectation(
-  plan: Pick<LaunchPlan, 'guest' | 'vcpus' | 'usesKvm'>,
+  plan: LaunchPlan,
   lease: Pick<GuestLease, 'uid' | 'gid' | 'shared'>,
   host: HostIdentities,
   roots: HostRoots = defaultRoots,
@@ -93,6 +131,8 @@ export function isolationExpectation(
     logDirectory: places.logDirectory,
     rlimits: rlimitValues(plan, lease.shared),
     deviceNodes: deviceNodesOf(plan),
+    requests: plan.requests,
+    unprovable: host.unprovable,
     qemuDevice: host.qemuDevice,
     qemuInode: host.qemuInode,
   };

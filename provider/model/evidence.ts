@@ -13,9 +13,33 @@ export const layerNames = [
   'no-new-privs',
   'seccomp',
   'rlimits',
+  'cgroup-limits',
   'open-files',
+  'lsm',
 ] as const;
 export type LayerName = (typeof layerNames)[number];
+
+/** Layers a definition may switch off. A guest never runs as root, with privileges, or with files open that it does not need. */
+export const switchableLayers = [
+  'chroot',
+  'mount-namespace',
+  'private-dev',
+  'ipc-namespace',
+  'uts-namespace',
+  'net-namespace',
+  'pid-namespace',
+  'cgroup-namespace',
+  'no-new-privs',
+  'seccomp',
+  'rlimits',
+  'cgroup-limits',
+  'lsm',
+] as const satisfies readonly LayerName[];
+export type SwitchableLayer = (typeof switchableLayers)[number];
+
+/** What is to be done about a layer. `missing`: the host cannot give it, and the definition allows that. */
+export type LayerRequest = 'on' | 'off' | 'missing';
+export type LayerRequests = Readonly<Record<LayerName, LayerRequest>>;
 
 /** Only `effective` ever shows as good. `missing`: the host cannot, and the definition allows that. `off`: switched off. */
 export type LayerState = 'effective' | 'ineffective' | 'unproven' | 'missing' | 'off';
@@ -26,6 +50,8 @@ export interface LayerEvidence {
   readonly state: LayerState;
   readonly requested: string;
   readonly observed: string;
+  /** Why this host can never show it (`state` is then `unproven`, and that is as expected); `undefined` everywhere else. */
+  readonly unprovable?: string;
   /** The raw lines it rests on, as read; hostile until escaped by a view. */
   readonly raw: readonly string[];
 }

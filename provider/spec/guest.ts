@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { layerNames, switchableLayers } from '../model/evidence.ts';
 import { field, hostPath, plainText } from './field.ts';
 import { nameSchema } from './names.ts';
 import { userSchemes } from './qemu-users.ts';
@@ -18,6 +19,70 @@ export const guestFileSchema = z
   .refine((value) => (value.file === undefined) !== (value.hostFile === undefined), {
     message: 'exactly one of file and host_file is required',
   });
+
+const imageFormats = ['raw', 'qcow2'] as const;
+
+/** One image of a pinned backing chain. */
+export const backingSchema = z.strictObject({
+  path: field(hostPath(), 'The image: an absolute path on the host.'),
+  format: field(z.enum(imageFormats), 'Its format: `raw` or `qcow2`. Never guessed.'),
+});
+
+/** A disk image or block device of the host. */
+export const diskSchema = z.strictObject({
+  name: field(nameSchema, "The disk's name: the serial number that the guest sees, unique in the guest."),
+  path: field(hostPath(), 'The image file or block device: an absolute path on the host.'),
+  format: field(
+    z.enum(imageFormats),
+    'Its format: `raw` or `qcow2`. Never guessed: a guest that writes a header of its own into a raw disk gains nothing.',
+  ),
+  readonly: field(z.boolean().default(false), 'The guest cannot write to it. Default: false.'),
+  backing: field(
+    z.array(backingSchema).max(8).optional(),
+    'The images a qcow2 image stands on, the next one first, all of them. Names in the image itself are not believed. Default: none.',
+  ),
+});
+
+/** What a guest may take from its host. Whatever is not set is derived from the guest. */
+export const limitsSchema = z.strictObject({
+  memoryOverheadMib: field(
+    z.int().min(16).max(1_048_576).optional(),
+    "What QEMU itself may need beside the guest's memory. Unit: MiB. Default: 160, and a quarter of the guest's memory more under `tcg` (at most 1024).",
+  ),
+  cpuPercent: field(
+    z.int().min(1).max(51_200).optional(),
+    'Processor time, 100 being one processor. Default: 100 for each virtual processor and 50 for QEMU itself.',
+  ),
+  tasks: field(
+    z.int().min(32).max(65_536).optional(),
+    "Threads and processes of the guest's unit. Default: 64 for QEMU's thread pool, one for each virtual processor, and 32.",
+  ),
+  openFiles: field(z.int().min(64).max(65_536).optional(), 'Open files of QEMU. Default: 2048.'),
+  ioReadMibPerSecond: field(
+    z.int().min(1).max(1_048_576).optional(),
+    'What it may read from each of its disks. Unit: MiB per second. Default: no limit.',
+  ),
+  ioWriteMibPerSecond: field(
+    z.int().min(1).max(1_048_576).optional(),
+    'What it may write to each of its disks. Unit: MiB per second. Default: no limit.',
+  ),
+});
+
+/** How far a guest departs from having every layer on. */
+export const isolationSchema = z.strictObject({
+  off: field(
+    z.array(z.enum(switchableLayers)).max(switchableLayers.length).optional(),
+    'Layers that are switched off. Each shows as a loss in the plan and as `off` in the evidence. Default: none.',
+  ),
+  mayBeMissing: field(
+    z.array(z.enum(layerNames)).max(layerNames.length).optional(),
+    'Layers that may be missing where the host cannot give them; they show as `missing`. Without this such a host is an error of the plan. Default: none.',
+  ),
+  hostDevMounts: field(
+    z.boolean().default(false),
+    "The host's own /dev/pts, /dev/shm, /dev/mqueue and whatever else is mounted below /dev are moved into the private /dev, as libvirt does, in place of fresh ones. Undercuts the private ipc namespace. Default: false.",
+  ),
+});
 
 /** x86 machine types. QEMU supports only those of `securityBoundaryMachines` as a security boundary. */
 export const machineTypes = ['q35', 'pc', 'microvm'] as const;
@@ -55,6 +120,30 @@ export const guestSchema = z
       plainText(2048).optional(),
       "The kernel's command line. At most 2048 characters, no line breaks. Default: empty.",
     ),
+    disks: field(
+      z.array(diskSchema).max(16).optional(),
+      'Disks, in the order in which the guest finds them. Opened before QEMU runs, and passed to it as descriptors. Default: none.',
+    ),
+    sharedMemory: field(
+      z.boolean().default(false),
+      "The guest's memory is a shared memory file, as vhost-user devices need it. Default: false.",
+    ),
+    network: field(
+      z.enum(['none', 'user']).default('none'),
+      '`none`, or `user` (QEMU plays the network itself; it reaches what QEMU reaches: nothing, in a net namespace of its own). Default: `none`.',
+    ),
+    devices: field(
+      z
+        .array(hostPath().refine((path) => /^\/dev\/[^/]/.test(path), 'must lie below /dev'))
+        .max(32)
+        .optional(),
+      "Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each shows as a gain in the plan. Default: none.",
+    ),
+    limits: field(limitsSchema.optional(), 'What the guest may take from its host.'),
+    isolation: field(
+      isolationSchema.optional(),
+      'Departures from full isolation. Default: none, every layer is on.',
+    ),
     serialLogMaxKib: field(
       z.int().min(16).max(1_048_576).default(1024),
       'How much of the serial console is kept on the host. Unit: KiB. Default: 1024.',
@@ -73,5 +162,8 @@ export const guestSchema = z
     message: 'belongs to another host than the guest',
   });
 
+export type DiskSpec = z.output<typeof diskSchema>;
+export type LimitsSpec = z.output<typeof limitsSchema>;
+export type IsolationSpec = z.output<typeof isolationSchema>;
 export type GuestFileSpec = z.output<typeof guestFileSchema>;
 export type GuestSpec = z.output<typeof guestSchema>;

@@ -6,12 +6,13 @@ import type { SessionCounters } from '../../provider/executor/session.types.ts';
 import type { Result } from '../../provider/model/diagnostic.ts';
 import type { Operation } from '../../provider/model/operation.ts';
 import type { SshTarget } from '../../provider/connect/target.ts';
-import type { GuestDesired } from '../../provider/resources/guest/desired.ts';
+import { type GuestDesired, plainGuest } from '../../provider/resources/guest/desired.ts';
 import { guestRemoval } from '../../provider/resources/guest/operations.ts';
 import { hostRemoval } from '../../provider/resources/host/operations.ts';
 import { qemuUsersRemoval } from '../../provider/resources/qemu-users/operations.ts';
 import type { BenchHost } from './host.ts';
 import { commandLine, guestMemoryMib } from './host.ts';
+import { notAsExpected } from '../container-host.ts';
 
 /** One run of the core, taken apart. Milliseconds. */
 export interface CoreRun {
@@ -109,6 +110,7 @@ function wishOf(host: BenchHost, guests: number) {
     kernel: { kind: 'host', path: host.kernel },
     initrd: { kind: 'host', path: host.initrd },
     commandLine,
+    ...plainGuest,
     serialLogMaxKib: 1024,
     restartPolicy: 'never',
     shutdownTimeoutSeconds: 0,
@@ -136,7 +138,7 @@ async function written(writing: Promise<Result<Written>>): Promise<HostSnapshot>
 function proven(snapshot: HostSnapshot, guests: number): void {
   for (const name of guestNames(guests)) {
     const layers = snapshot.evidence.get(name)?.layers ?? [];
-    const bad = layers.filter(({ state }) => state !== 'effective');
+    const bad = notAsExpected(layers);
     if (layers.length === 0 || bad.length > 0) {
       throw new Error(
         `${name} is not isolated: ${bad.map(({ layer, observed }) => `${layer} ${observed}`).join('; ')}`,

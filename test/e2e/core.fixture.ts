@@ -14,13 +14,14 @@ import type { GuestEvidence } from '../../provider/model/evidence.ts';
 import type { OperationResult, Upload } from '../../provider/model/operation.ts';
 import { guestUnit } from '../../provider/model/paths.ts';
 import { sh, word } from '../../provider/model/shell.ts';
-import type { GuestDesired } from '../../provider/resources/guest/desired.ts';
+import { type GuestDesired, plainGuest } from '../../provider/resources/guest/desired.ts';
 import { guestRemoval } from '../../provider/resources/guest/operations.ts';
 import { hostRemoval } from '../../provider/resources/host/operations.ts';
 import { qemuUsersRemoval } from '../../provider/resources/qemu-users/operations.ts';
 import { standstillKernel } from '../lab/guest/standstill.ts';
 import type { LabHost } from '../lab/lab.ts';
 import { ends, value } from './preparation.fixture.ts';
+import { notAsExpected } from '../container-host.ts';
 
 /** Where a kernel lies on the test hosts whose processor stands still. */
 export const stillKernel = '/srv/kernels/still';
@@ -86,6 +87,7 @@ export class Core {
       kernel: { kind: 'host', path: stillKernel },
       initrd: undefined,
       commandLine: 'console=ttyS0',
+      ...plainGuest,
       serialLogMaxKib: 64,
       restartPolicy: 'never',
       shutdownTimeoutSeconds: 0,
@@ -193,7 +195,7 @@ export function shown(changes: readonly Change[]): readonly string[] {
     );
 }
 
-/** What is not effective, by guest. */
+/** What is not as it should be on a container host, by guest. */
 export function faultsOf(
   snapshot: HostSnapshot,
   { guests }: HostWish,
@@ -204,9 +206,7 @@ export function faultsOf(
 
 export function faults(evidence: GuestEvidence | undefined): readonly string[] {
   if (evidence === undefined || evidence.layers.length === 0) return ['no evidence'];
-  return evidence.layers
-    .filter(({ state }) => state !== 'effective')
-    .map(({ layer, state, observed }) => `${layer} ${state}: ${observed}`);
+  return notAsExpected(evidence.layers).map(({ layer, state, observed }) => `${layer} ${state}: ${observed}`);
 }
 
 export function deviceModelOf(snapshot: HostSnapshot, guest: string): number {

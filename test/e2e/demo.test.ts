@@ -61,7 +61,7 @@ describe('npm run demo', () => {
       'stockade_guest.web1 (web1/Default): Creating...',
       '| [    0.000000] Linux version',
       '| Stockade guest is up',
-      'all 14 layers are effective',
+      '14 layers are effective; beyond a container host: cgroup-limits unproven, lsm missing',
       'exit code 0: nothing to change',
       'Destroy complete! Resources: 3 destroyed.',
       'nothing: the host is as it was',

@@ -2,6 +2,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { evidenceSection, parseEvidence, proveIsolation } from '../../provider/jail/evidence.ts';
 import {
   type IsolationExpectation,
+  type HostIdentities,
   isolationExpectation,
   type LaunchPlan,
 } from '../../provider/jail/launch-plan.ts';
@@ -14,6 +15,8 @@ import { sh, word, words } from '../../provider/model/shell.ts';
 import { qemuArguments } from '../../provider/toolstacks/qemu/argv.ts';
 import { unitDropIn, unitTemplate } from '../../provider/toolstacks/qemu/supervisor.ts';
 import type { LabHost } from '../lab/lab.ts';
+import { samplePlan } from '../samples.ts';
+import { notAsExpected } from '../container-host.ts';
 
 export const qemuBinary = '/usr/bin/qemu-system-x86_64';
 const kernel = '/srv/vmlinux';
@@ -41,7 +44,7 @@ export interface TestGuest {
 export class JailHost {
   readonly host: LabHost;
   #guests = 0;
-  #identities = { qemuDevice: 0, qemuInode: 0, loggerUid: 0, loggerGid: 0 };
+  #identities: HostIdentities = { qemuDevice: 0, qemuInode: 0, loggerUid: 0, loggerGid: 0, unprovable: {} };
 
   constructor(host: LabHost) {
     this.host = host;
@@ -65,7 +68,8 @@ export class JailHost {
       sh`stat -L -c '%d %i' ${word(qemuBinary)}; id -u stockade-logger; id -g stockade-logger`,
     );
     const [qemuDevice = 0, qemuInode = 0, loggerUid = 0, loggerGid = 0] = shown.split(/\s+/).map(Number);
-    this.#identities = { qemuDevice, qemuInode, loggerUid, loggerGid };
+    const unprovable = { 'cgroup-limits': 'a container host enforces none' };
+    this.#identities = { qemuDevice, qemuInode, loggerUid, loggerGid, unprovable };
   }
 
   /** Writes what a guest needs on its host; does not start it. */
@@ -82,18 +86,15 @@ export class JailHost {
       commandLine: options.commandLine,
     };
     const files = { kernel, initrd: options.initrd === undefined ? undefined : initrds[options.initrd] };
-    const plan: LaunchPlan = {
+    const plan: LaunchPlan = samplePlan({
       guest: name,
       qemuBinary,
       qemuArguments: [...qemuArguments(guest, files, { version: '7.2' }), ...(options.qemu ?? ['-S'])],
-      confinement: { chroot: 'option', user: 'option' },
-      vcpus: 1,
-      usesKvm: false,
       serialLogMaxKib: 64,
       shutdownTimeoutSeconds: 0,
       restartPolicy: 'never',
       ...options.plan,
-    };
+    });
     const places = guestPlaces(name);
     const launcher = (options.breakLauncher ?? ((script: string) => script))(launcherScript(plan));
     mkdirSync(this.host.pathFromHere(places.stateDirectory), { recursive: true, mode: 0o700 });
@@ -202,9 +203,7 @@ export function stateOf(evidence: GuestEvidence, layer: LayerName): LayerState |
 /** What is not as requested, layer by layer: an empty object is a guest in order. */
 export function faults(evidence: GuestEvidence): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    evidence.layers
-      .filter((layer) => layer.state !== 'effective')
-      .map((layer) => [layer.layer, `${layer.state}: ${layer.observed}`]),
+    notAsExpected(evidence.layers).map((layer) => [layer.layer, `${layer.state}: ${layer.observed}`]),
   );
 }
 

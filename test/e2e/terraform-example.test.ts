@@ -1,10 +1,10 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { layerNames } from '../../provider/model/evidence.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
 import { flat, guestFiles, hostEntry, Workspace } from './terraform.fixture.ts';
+import { containerStates } from '../container-host.ts';
 
 const lab = useLab({ hosts: 1, name: 'tf-example' });
 const example = resolve(import.meta.dirname, '../../examples/terraform');
@@ -47,9 +47,7 @@ describe('examples/terraform', () => {
     await workspace.apply();
     const outputs = JSON.parse(await workspace.succeed('output', '-json')) as Outputs;
     expect(outputs.guests.value['h1']).toMatchObject({ domid: 1, state: 'running' });
-    expect(outputs.isolation.value['h1']).toEqual(
-      Object.fromEntries(layerNames.map((layer) => [layer, 'effective'])),
-    );
+    expect(outputs.isolation.value['h1']).toEqual(containerStates);
     expect(await workspace.plan()).toMatchObject({ exitCode: 0 });
   });
 

@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseEvidence, proveIsolation } from '../../provider/jail/evidence.ts';
 import { isolationExpectation } from '../../provider/jail/launch-plan.ts';
+import { samplePlan } from '../samples.ts';
 import { parseQmpReplies } from '../../provider/toolstacks/qemu/qmp.ts';
 
 const expectation = isolationExpectation(
-  { guest: 'g', vcpus: 1, usesKvm: false },
+  samplePlan({ guest: 'g' }),
   { uid: 300001, gid: 300001, shared: false },
-  { qemuDevice: 1, qemuInode: 2, loggerUid: 999, loggerGid: 997 },
+  { qemuDevice: 1, qemuInode: 2, loggerUid: 999, loggerGid: 997, unprovable: {} },
 );
 const marks = [
   'time',

@@ -11,7 +11,7 @@ import { fleetSchema } from '../../provider/spec/fleet.ts';
 import { guestSchema } from '../../provider/spec/guest.ts';
 import { hostSchema } from '../../provider/spec/host.ts';
 import { qemuUsersSchema } from '../../provider/spec/qemu-users.ts';
-import { sampleGuest, sampleGuestFacts, sampleQemu } from '../samples.ts';
+import { sampleGuest, sampleGuestFacts, sampleHost, sampleQemu } from '../samples.ts';
 
 /** What people and attackers put into names: anything but NUL, with a preference for what a shell would act on. */
 const hostile = fc.oneof(
@@ -96,10 +96,10 @@ describe('every place where text of the user reaches a shell', () => {
     fc.assert(
       fc.property(unsafe, (text) => {
         const guest = (value: string) => sampleGuest({ commandLine: value });
-        onlyQuoted((value) => renderGuest(guest(value), sampleQemu).launcher, text);
+        onlyQuoted((value) => renderGuest(guest(value), sampleHost).launcher, text);
         const kernel = (value: string) => sampleGuest({ kernel: { kind: 'host', path: value } });
-        onlyQuoted((value) => renderGuest(kernel(value), sampleQemu).launcher, text);
-        const plan = renderGuest(sampleGuest(), sampleQemu).plan;
+        onlyQuoted((value) => renderGuest(kernel(value), sampleHost).launcher, text);
+        const plan = renderGuest(sampleGuest(), sampleHost).plan;
         onlyQuoted((value) => launcherScript({ ...plan, qemuBinary: value }), text);
       }),
       { numRuns: 300 },
@@ -122,7 +122,7 @@ describe('every place where text of the user reaches a shell', () => {
             desired,
             facts,
             users: { scheme: 'per-domain', firstDomid: 1, lastDomid: 64, uidBase: 200_000 },
-            rendered: renderGuest(desired, sampleQemu),
+            rendered: renderGuest(desired, sampleHost),
             uploads: new Map(),
           });
           const steps = operations.map(({ step }) => step.body.text.replaceAll(noise, '')).join('\n');
@@ -148,7 +148,7 @@ describe('every place where text of the user reaches a shell', () => {
       'x'.repeat(300),
     ]) {
       const desired = sampleGuest({ commandLine: text, kernel: { kind: 'host', path: `/${text}` } });
-      const rendered = renderGuest(desired, { ...sampleQemu, binary: `/${text}` });
+      const rendered = renderGuest(desired, { ...sampleHost, qemu: { ...sampleQemu, binary: `/${text}` } });
       const check = (script: string) => spawnSync('/bin/sh', ['-n'], { input: script });
       expect(check(rendered.launcher)).toMatchObject({ status: 0 });
       const facts = sampleGuestFacts(sampleGuest(), { foreignUnitFiles: [text] });

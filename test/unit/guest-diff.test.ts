@@ -4,7 +4,7 @@ import type { GuestDesired } from '../../provider/resources/guest/desired.ts';
 import { guestDiff } from '../../provider/resources/guest/diff.ts';
 import type { GuestFacts } from '../../provider/resources/guest/facts.ts';
 import { renderGuest } from '../../provider/resources/guest/render.ts';
-import { sampleEvidence, sampleGuest, sampleGuestFacts, sampleQemu } from '../samples.ts';
+import { sampleEvidence, sampleGuest, sampleGuestFacts, sampleHost } from '../samples.ts';
 
 function diff(
   desired: GuestDesired,
@@ -15,7 +15,7 @@ function diff(
     desired,
     facts,
     evidence,
-    renderGuest(desired, sampleQemu),
+    renderGuest(desired, sampleHost),
   );
   return {
     action,
@@ -188,7 +188,7 @@ describe('what changes for a guest', () => {
   });
 
   it('takes no evidence for no proof', () => {
-    expect(guestDiff(guest, sampleGuestFacts(guest), undefined, renderGuest(guest, sampleQemu)).action).toBe(
+    expect(guestDiff(guest, sampleGuestFacts(guest), undefined, renderGuest(guest, sampleHost)).action).toBe(
       'restart',
     );
   });

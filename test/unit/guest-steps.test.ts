@@ -8,7 +8,7 @@ import { recordPrelude, recordWritePrelude } from '../../provider/executor/prelu
 import type { Operation } from '../../provider/model/operation.ts';
 import { guestOperations, guestRemoval } from '../../provider/resources/guest/operations.ts';
 import { renderGuest } from '../../provider/resources/guest/render.ts';
-import { sampleGuest, sampleGuestFacts, sampleQemu } from '../samples.ts';
+import { sampleGuest, sampleGuestFacts, sampleHost } from '../samples.ts';
 
 /** The steps' own shell text under the real sh, in a tree made for the test; systemd's directories are below it too. */
 let base: string;
@@ -98,7 +98,7 @@ describe('a kernel on the host', () => {
         desired,
         facts: sampleGuestFacts(desired, { changedFiles }),
         users: { scheme: 'per-domain', firstDomid: 1, lastDomid: 3, uidBase: 200_000 },
-        rendered: renderGuest(desired, sampleQemu, roots),
+        rendered: renderGuest(desired, sampleHost, roots),
         uploads: new Map([
           [
             sha256,
@@ -144,7 +144,7 @@ describe("what others put beside a guest's unit", () => {
         desired: guest,
         facts: sampleGuestFacts(guest, { foreignUnitFiles }),
         users: { scheme: 'per-domain', firstDomid: 1, lastDomid: 3, uidBase: 200_000 },
-        rendered: renderGuest(guest, sampleQemu, roots),
+        rendered: renderGuest(guest, sampleHost, roots),
         uploads: new Map(),
         roots,
       }),

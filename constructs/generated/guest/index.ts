@@ -19,6 +19,16 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   */
   readonly commandLine?: string;
   /**
+  * Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each shows as a gain in the plan.
+  * @default none
+  */
+  readonly devices?: string[];
+  /**
+  * Disks, in the order in which the guest finds them. Opened before QEMU runs, and passed to it as descriptors.
+  * @default none
+  */
+  readonly disks?: GuestDisks[] | cdktf.IResolvable;
+  /**
   * The host: `stockade_host.x.id`.
   */
   readonly host: string;
@@ -27,9 +37,18 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   */
   readonly initrd?: GuestInitrd;
   /**
+  * Departures from full isolation.
+  * @default none, every layer is on
+  */
+  readonly isolation?: GuestIsolation;
+  /**
   * The Linux kernel to boot.
   */
   readonly kernel: GuestKernel;
+  /**
+  * What the guest may take from its host.
+  */
+  readonly limits?: GuestLimits;
   /**
   * QEMU machine type.
   * @default `q35`
@@ -44,6 +63,11 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   */
   readonly name: string;
   /**
+  * `none`, or `user` (QEMU plays the network itself; it reaches what QEMU reaches: nothing, in a net namespace of its own).
+  * @default `none`
+  */
+  readonly network?: string;
+  /**
   * What happens when QEMU ends by itself with an error: `never` (stays down, shows as drift) or `on_crash` (started again).
   * @default `never`
   */
@@ -53,6 +77,11 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   * @default 1024
   */
   readonly serialLogMaxKib?: number;
+  /**
+  * The guest's memory is a shared memory file, as vhost-user devices need it.
+  * @default false
+  */
+  readonly sharedMemory?: boolean | cdktf.IResolvable;
   /**
   * How long a stop waits for the guest after pressing its power button, before QEMU is ended. Unit: seconds.
   * @default 20
@@ -67,6 +96,390 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   * @default 1
   */
   readonly vcpus?: number;
+}
+export interface GuestDisksBacking {
+  /**
+  * Its format: `raw` or `qcow2`. Never guessed.
+  */
+  readonly format: string;
+  /**
+  * The image: an absolute path on the host.
+  */
+  readonly path: string;
+}
+
+export function guestDisksBackingToTerraform(struct?: GuestDisksBacking | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+    format: cdktf.stringToTerraform(struct!.format),
+    path: cdktf.stringToTerraform(struct!.path),
+  }
+}
+
+
+export function guestDisksBackingToHclTerraform(struct?: GuestDisksBacking | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+    format: {
+      value: cdktf.stringToHclTerraform(struct!.format),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    path: {
+      value: cdktf.stringToHclTerraform(struct!.path),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+  };
+
+  // remove undefined attributes
+  return Object.fromEntries(Object.entries(attrs).filter(([_, value]) => value !== undefined && value.value !== undefined));
+}
+
+export class GuestDisksBackingOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+  private resolvableValue?: cdktf.IResolvable;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param complexObjectIndex the index of this item in the list
+  * @param complexObjectIsFromSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string, complexObjectIndex: number, complexObjectIsFromSet: boolean) {
+    super(terraformResource, terraformAttribute, complexObjectIsFromSet, complexObjectIndex);
+  }
+
+  public get internalValue(): GuestDisksBacking | cdktf.IResolvable | undefined {
+    if (this.resolvableValue) {
+      return this.resolvableValue;
+    }
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    if (this._format !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.format = this._format;
+    }
+    if (this._path !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.path = this._path;
+    }
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: GuestDisksBacking | cdktf.IResolvable | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+      this.resolvableValue = undefined;
+      this._format = undefined;
+      this._path = undefined;
+    }
+    else if (cdktf.Tokenization.isResolvable(value)) {
+      this.isEmptyObject = false;
+      this.resolvableValue = value;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+      this.resolvableValue = undefined;
+      this._format = value.format;
+      this._path = value.path;
+    }
+  }
+
+  // format - computed: false, optional: false, required: true
+  private _format?: string;
+  public get format() {
+    return this.getStringAttribute('format');
+  }
+  public set format(value: string) {
+    this._format = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get formatInput() {
+    return this._format;
+  }
+
+  // path - computed: false, optional: false, required: true
+  private _path?: string;
+  public get path() {
+    return this.getStringAttribute('path');
+  }
+  public set path(value: string) {
+    this._path = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get pathInput() {
+    return this._path;
+  }
+}
+
+export class GuestDisksBackingList extends cdktf.ComplexList {
+  public internalValue? : GuestDisksBacking[] | cdktf.IResolvable
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param wrapsSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  constructor(protected terraformResource: cdktf.IInterpolatingParent, protected terraformAttribute: string, protected wrapsSet: boolean) {
+    super(terraformResource, terraformAttribute, wrapsSet)
+  }
+
+  /**
+  * @param index the index of the item to return
+  */
+  public get(index: number): GuestDisksBackingOutputReference {
+    return new GuestDisksBackingOutputReference(this.terraformResource, this.terraformAttribute, index, this.wrapsSet);
+  }
+}
+export interface GuestDisks {
+  /**
+  * The images a qcow2 image stands on, the next one first, all of them. Names in the image itself are not believed.
+  * @default none
+  */
+  readonly backing?: GuestDisksBacking[] | cdktf.IResolvable;
+  /**
+  * Its format: `raw` or `qcow2`. Never guessed: a guest that writes a header of its own into a raw disk gains nothing.
+  */
+  readonly format: string;
+  /**
+  * The disk's name: the serial number that the guest sees, unique in the guest.
+  */
+  readonly name: string;
+  /**
+  * The image file or block device: an absolute path on the host.
+  */
+  readonly path: string;
+  /**
+  * The guest cannot write to it.
+  * @default false
+  */
+  readonly readonly?: boolean | cdktf.IResolvable;
+}
+
+export function guestDisksToTerraform(struct?: GuestDisks | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+    backing: cdktf.listMapper(guestDisksBackingToTerraform, false)(struct!.backing),
+    format: cdktf.stringToTerraform(struct!.format),
+    name: cdktf.stringToTerraform(struct!.name),
+    path: cdktf.stringToTerraform(struct!.path),
+    readonly: cdktf.booleanToTerraform(struct!.readonly),
+  }
+}
+
+
+export function guestDisksToHclTerraform(struct?: GuestDisks | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+    backing: {
+      value: cdktf.listMapperHcl(guestDisksBackingToHclTerraform, false)(struct!.backing),
+      isBlock: true,
+      type: "list",
+      storageClassType: "GuestDisksBackingList",
+    },
+    format: {
+      value: cdktf.stringToHclTerraform(struct!.format),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    name: {
+      value: cdktf.stringToHclTerraform(struct!.name),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    path: {
+      value: cdktf.stringToHclTerraform(struct!.path),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    readonly: {
+      value: cdktf.booleanToHclTerraform(struct!.readonly),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "boolean",
+    },
+  };
+
+  // remove undefined attributes
+  return Object.fromEntries(Object.entries(attrs).filter(([_, value]) => value !== undefined && value.value !== undefined));
+}
+
+export class GuestDisksOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+  private resolvableValue?: cdktf.IResolvable;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param complexObjectIndex the index of this item in the list
+  * @param complexObjectIsFromSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string, complexObjectIndex: number, complexObjectIsFromSet: boolean) {
+    super(terraformResource, terraformAttribute, complexObjectIsFromSet, complexObjectIndex);
+  }
+
+  public get internalValue(): GuestDisks | cdktf.IResolvable | undefined {
+    if (this.resolvableValue) {
+      return this.resolvableValue;
+    }
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    if (this._backing?.internalValue !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.backing = this._backing?.internalValue;
+    }
+    if (this._format !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.format = this._format;
+    }
+    if (this._name !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.name = this._name;
+    }
+    if (this._path !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.path = this._path;
+    }
+    if (this._readonly !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.readonly = this._readonly;
+    }
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: GuestDisks | cdktf.IResolvable | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+      this.resolvableValue = undefined;
+      this._backing.internalValue = undefined;
+      this._format = undefined;
+      this._name = undefined;
+      this._path = undefined;
+      this._readonly = undefined;
+    }
+    else if (cdktf.Tokenization.isResolvable(value)) {
+      this.isEmptyObject = false;
+      this.resolvableValue = value;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+      this.resolvableValue = undefined;
+      this._backing.internalValue = value.backing;
+      this._format = value.format;
+      this._name = value.name;
+      this._path = value.path;
+      this._readonly = value.readonly;
+    }
+  }
+
+  // backing - computed: false, optional: true, required: false
+  private _backing = new GuestDisksBackingList(this, "backing", false);
+  public get backing() {
+    return this._backing;
+  }
+  public putBacking(value: GuestDisksBacking[] | cdktf.IResolvable) {
+    this._backing.internalValue = value;
+  }
+  public resetBacking() {
+    this._backing.internalValue = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get backingInput() {
+    return this._backing.internalValue;
+  }
+
+  // format - computed: false, optional: false, required: true
+  private _format?: string;
+  public get format() {
+    return this.getStringAttribute('format');
+  }
+  public set format(value: string) {
+    this._format = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get formatInput() {
+    return this._format;
+  }
+
+  // name - computed: false, optional: false, required: true
+  private _name?: string;
+  public get name() {
+    return this.getStringAttribute('name');
+  }
+  public set name(value: string) {
+    this._name = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get nameInput() {
+    return this._name;
+  }
+
+  // path - computed: false, optional: false, required: true
+  private _path?: string;
+  public get path() {
+    return this.getStringAttribute('path');
+  }
+  public set path(value: string) {
+    this._path = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get pathInput() {
+    return this._path;
+  }
+
+  // readonly - computed: true, optional: true, required: false
+  private _readonly?: boolean | cdktf.IResolvable;
+  public get readonly() {
+    return this.getBooleanAttribute('readonly');
+  }
+  public set readonly(value: boolean | cdktf.IResolvable) {
+    this._readonly = value;
+  }
+  public resetReadonly() {
+    this._readonly = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get readonlyInput() {
+    return this._readonly;
+  }
+}
+
+export class GuestDisksList extends cdktf.ComplexList {
+  public internalValue? : GuestDisks[] | cdktf.IResolvable
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param wrapsSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  constructor(protected terraformResource: cdktf.IInterpolatingParent, protected terraformAttribute: string, protected wrapsSet: boolean) {
+    super(terraformResource, terraformAttribute, wrapsSet)
+  }
+
+  /**
+  * @param index the index of the item to return
+  */
+  public get(index: number): GuestDisksOutputReference {
+    return new GuestDisksOutputReference(this.terraformResource, this.terraformAttribute, index, this.wrapsSet);
+  }
 }
 export interface GuestInitrd {
   /**
@@ -279,6 +692,169 @@ export class GuestIntegrityOutputReference extends cdktf.ComplexObject {
     return this.getStringAttribute('unit');
   }
 }
+export interface GuestIsolation {
+  /**
+  * The host's own /dev/pts, /dev/shm, /dev/mqueue and whatever else is mounted below /dev are moved into the private /dev, as libvirt does, in place of fresh ones. Undercuts the private ipc namespace.
+  * @default false
+  */
+  readonly hostDevMounts?: boolean | cdktf.IResolvable;
+  /**
+  * Layers that may be missing where the host cannot give them; they show as `missing`. Without this such a host is an error of the plan.
+  * @default none
+  */
+  readonly mayBeMissing?: string[];
+  /**
+  * Layers that are switched off. Each shows as a loss in the plan and as `off` in the evidence.
+  * @default none
+  */
+  readonly off?: string[];
+}
+
+export function guestIsolationToTerraform(struct?: GuestIsolation | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+    host_dev_mounts: cdktf.booleanToTerraform(struct!.hostDevMounts),
+    may_be_missing: cdktf.listMapper(cdktf.stringToTerraform, false)(struct!.mayBeMissing),
+    off: cdktf.listMapper(cdktf.stringToTerraform, false)(struct!.off),
+  }
+}
+
+
+export function guestIsolationToHclTerraform(struct?: GuestIsolation | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+    host_dev_mounts: {
+      value: cdktf.booleanToHclTerraform(struct!.hostDevMounts),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "boolean",
+    },
+    may_be_missing: {
+      value: cdktf.listMapperHcl(cdktf.stringToHclTerraform, false)(struct!.mayBeMissing),
+      isBlock: false,
+      type: "list",
+      storageClassType: "stringList",
+    },
+    off: {
+      value: cdktf.listMapperHcl(cdktf.stringToHclTerraform, false)(struct!.off),
+      isBlock: false,
+      type: "list",
+      storageClassType: "stringList",
+    },
+  };
+
+  // remove undefined attributes
+  return Object.fromEntries(Object.entries(attrs).filter(([_, value]) => value !== undefined && value.value !== undefined));
+}
+
+export class GuestIsolationOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+  private resolvableValue?: cdktf.IResolvable;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string) {
+    super(terraformResource, terraformAttribute, false);
+  }
+
+  public get internalValue(): GuestIsolation | cdktf.IResolvable | undefined {
+    if (this.resolvableValue) {
+      return this.resolvableValue;
+    }
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    if (this._hostDevMounts !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.hostDevMounts = this._hostDevMounts;
+    }
+    if (this._mayBeMissing !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.mayBeMissing = this._mayBeMissing;
+    }
+    if (this._off !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.off = this._off;
+    }
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: GuestIsolation | cdktf.IResolvable | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+      this.resolvableValue = undefined;
+      this._hostDevMounts = undefined;
+      this._mayBeMissing = undefined;
+      this._off = undefined;
+    }
+    else if (cdktf.Tokenization.isResolvable(value)) {
+      this.isEmptyObject = false;
+      this.resolvableValue = value;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+      this.resolvableValue = undefined;
+      this._hostDevMounts = value.hostDevMounts;
+      this._mayBeMissing = value.mayBeMissing;
+      this._off = value.off;
+    }
+  }
+
+  // host_dev_mounts - computed: true, optional: true, required: false
+  private _hostDevMounts?: boolean | cdktf.IResolvable;
+  public get hostDevMounts() {
+    return this.getBooleanAttribute('host_dev_mounts');
+  }
+  public set hostDevMounts(value: boolean | cdktf.IResolvable) {
+    this._hostDevMounts = value;
+  }
+  public resetHostDevMounts() {
+    this._hostDevMounts = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get hostDevMountsInput() {
+    return this._hostDevMounts;
+  }
+
+  // may_be_missing - computed: false, optional: true, required: false
+  private _mayBeMissing?: string[];
+  public get mayBeMissing() {
+    return this.getListAttribute('may_be_missing');
+  }
+  public set mayBeMissing(value: string[]) {
+    this._mayBeMissing = value;
+  }
+  public resetMayBeMissing() {
+    this._mayBeMissing = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get mayBeMissingInput() {
+    return this._mayBeMissing;
+  }
+
+  // off - computed: false, optional: true, required: false
+  private _off?: string[];
+  public get off() {
+    return this.getListAttribute('off');
+  }
+  public set off(value: string[]) {
+    this._off = value;
+  }
+  public resetOff() {
+    this._off = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get offInput() {
+    return this._off;
+  }
+}
 export interface GuestKernel {
   /**
   * A file of the machine that applies. It is uploaded once per host and kept there by its digest; only its content counts, not its path.
@@ -411,6 +987,271 @@ export class GuestKernelOutputReference extends cdktf.ComplexObject {
     return this.getStringAttribute('sha256');
   }
 }
+export interface GuestLimits {
+  /**
+  * Processor time, 100 being one processor.
+  * @default 100 for each virtual processor and 50 for QEMU itself
+  */
+  readonly cpuPercent?: number;
+  /**
+  * What it may read from each of its disks. Unit: MiB per second.
+  * @default no limit
+  */
+  readonly ioReadMibPerSecond?: number;
+  /**
+  * What it may write to each of its disks. Unit: MiB per second.
+  * @default no limit
+  */
+  readonly ioWriteMibPerSecond?: number;
+  /**
+  * What QEMU itself may need beside the guest's memory. Unit: MiB.
+  * @default 160, and a quarter of the guest's memory more under `tcg` (at most 1024)
+  */
+  readonly memoryOverheadMib?: number;
+  /**
+  * Open files of QEMU.
+  * @default 2048
+  */
+  readonly openFiles?: number;
+  /**
+  * Threads and processes of the guest's unit.
+  * @default 64 for QEMU's thread pool, one for each virtual processor, and 32
+  */
+  readonly tasks?: number;
+}
+
+export function guestLimitsToTerraform(struct?: GuestLimits | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+    cpu_percent: cdktf.numberToTerraform(struct!.cpuPercent),
+    io_read_mib_per_second: cdktf.numberToTerraform(struct!.ioReadMibPerSecond),
+    io_write_mib_per_second: cdktf.numberToTerraform(struct!.ioWriteMibPerSecond),
+    memory_overhead_mib: cdktf.numberToTerraform(struct!.memoryOverheadMib),
+    open_files: cdktf.numberToTerraform(struct!.openFiles),
+    tasks: cdktf.numberToTerraform(struct!.tasks),
+  }
+}
+
+
+export function guestLimitsToHclTerraform(struct?: GuestLimits | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+    cpu_percent: {
+      value: cdktf.numberToHclTerraform(struct!.cpuPercent),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    io_read_mib_per_second: {
+      value: cdktf.numberToHclTerraform(struct!.ioReadMibPerSecond),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    io_write_mib_per_second: {
+      value: cdktf.numberToHclTerraform(struct!.ioWriteMibPerSecond),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    memory_overhead_mib: {
+      value: cdktf.numberToHclTerraform(struct!.memoryOverheadMib),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    open_files: {
+      value: cdktf.numberToHclTerraform(struct!.openFiles),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    tasks: {
+      value: cdktf.numberToHclTerraform(struct!.tasks),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+  };
+
+  // remove undefined attributes
+  return Object.fromEntries(Object.entries(attrs).filter(([_, value]) => value !== undefined && value.value !== undefined));
+}
+
+export class GuestLimitsOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+  private resolvableValue?: cdktf.IResolvable;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string) {
+    super(terraformResource, terraformAttribute, false);
+  }
+
+  public get internalValue(): GuestLimits | cdktf.IResolvable | undefined {
+    if (this.resolvableValue) {
+      return this.resolvableValue;
+    }
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    if (this._cpuPercent !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.cpuPercent = this._cpuPercent;
+    }
+    if (this._ioReadMibPerSecond !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.ioReadMibPerSecond = this._ioReadMibPerSecond;
+    }
+    if (this._ioWriteMibPerSecond !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.ioWriteMibPerSecond = this._ioWriteMibPerSecond;
+    }
+    if (this._memoryOverheadMib !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.memoryOverheadMib = this._memoryOverheadMib;
+    }
+    if (this._openFiles !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.openFiles = this._openFiles;
+    }
+    if (this._tasks !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.tasks = this._tasks;
+    }
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: GuestLimits | cdktf.IResolvable | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+      this.resolvableValue = undefined;
+      this._cpuPercent = undefined;
+      this._ioReadMibPerSecond = undefined;
+      this._ioWriteMibPerSecond = undefined;
+      this._memoryOverheadMib = undefined;
+      this._openFiles = undefined;
+      this._tasks = undefined;
+    }
+    else if (cdktf.Tokenization.isResolvable(value)) {
+      this.isEmptyObject = false;
+      this.resolvableValue = value;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+      this.resolvableValue = undefined;
+      this._cpuPercent = value.cpuPercent;
+      this._ioReadMibPerSecond = value.ioReadMibPerSecond;
+      this._ioWriteMibPerSecond = value.ioWriteMibPerSecond;
+      this._memoryOverheadMib = value.memoryOverheadMib;
+      this._openFiles = value.openFiles;
+      this._tasks = value.tasks;
+    }
+  }
+
+  // cpu_percent - computed: false, optional: true, required: false
+  private _cpuPercent?: number;
+  public get cpuPercent() {
+    return this.getNumberAttribute('cpu_percent');
+  }
+  public set cpuPercent(value: number) {
+    this._cpuPercent = value;
+  }
+  public resetCpuPercent() {
+    this._cpuPercent = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get cpuPercentInput() {
+    return this._cpuPercent;
+  }
+
+  // io_read_mib_per_second - computed: false, optional: true, required: false
+  private _ioReadMibPerSecond?: number;
+  public get ioReadMibPerSecond() {
+    return this.getNumberAttribute('io_read_mib_per_second');
+  }
+  public set ioReadMibPerSecond(value: number) {
+    this._ioReadMibPerSecond = value;
+  }
+  public resetIoReadMibPerSecond() {
+    this._ioReadMibPerSecond = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get ioReadMibPerSecondInput() {
+    return this._ioReadMibPerSecond;
+  }
+
+  // io_write_mib_per_second - computed: false, optional: true, required: false
+  private _ioWriteMibPerSecond?: number;
+  public get ioWriteMibPerSecond() {
+    return this.getNumberAttribute('io_write_mib_per_second');
+  }
+  public set ioWriteMibPerSecond(value: number) {
+    this._ioWriteMibPerSecond = value;
+  }
+  public resetIoWriteMibPerSecond() {
+    this._ioWriteMibPerSecond = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get ioWriteMibPerSecondInput() {
+    return this._ioWriteMibPerSecond;
+  }
+
+  // memory_overhead_mib - computed: false, optional: true, required: false
+  private _memoryOverheadMib?: number;
+  public get memoryOverheadMib() {
+    return this.getNumberAttribute('memory_overhead_mib');
+  }
+  public set memoryOverheadMib(value: number) {
+    this._memoryOverheadMib = value;
+  }
+  public resetMemoryOverheadMib() {
+    this._memoryOverheadMib = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get memoryOverheadMibInput() {
+    return this._memoryOverheadMib;
+  }
+
+  // open_files - computed: false, optional: true, required: false
+  private _openFiles?: number;
+  public get openFiles() {
+    return this.getNumberAttribute('open_files');
+  }
+  public set openFiles(value: number) {
+    this._openFiles = value;
+  }
+  public resetOpenFiles() {
+    this._openFiles = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get openFilesInput() {
+    return this._openFiles;
+  }
+
+  // tasks - computed: false, optional: true, required: false
+  private _tasks?: number;
+  public get tasks() {
+    return this.getNumberAttribute('tasks');
+  }
+  public set tasks(value: number) {
+    this._tasks = value;
+  }
+  public resetTasks() {
+    this._tasks = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get tasksInput() {
+    return this._tasks;
+  }
+}
 
 /**
 * Represents a `stockade_guest`
@@ -465,14 +1306,20 @@ export class Guest extends cdktf.TerraformResource {
     });
     this._accelerator = config.accelerator;
     this._commandLine = config.commandLine;
+    this._devices = config.devices;
+    this._disks.internalValue = config.disks;
     this._host = config.host;
     this._initrd.internalValue = config.initrd;
+    this._isolation.internalValue = config.isolation;
     this._kernel.internalValue = config.kernel;
+    this._limits.internalValue = config.limits;
     this._machine = config.machine;
     this._memoryMib = config.memoryMib;
     this._name = config.name;
+    this._network = config.network;
     this._restartPolicy = config.restartPolicy;
     this._serialLogMaxKib = config.serialLogMaxKib;
+    this._sharedMemory = config.sharedMemory;
     this._shutdownTimeoutSeconds = config.shutdownTimeoutSeconds;
     this._users = config.users;
     this._vcpus = config.vcpus;
@@ -512,6 +1359,38 @@ export class Guest extends cdktf.TerraformResource {
   // Temporarily expose input value. Use with caution.
   public get commandLineInput() {
     return this._commandLine;
+  }
+
+  // devices - computed: false, optional: true, required: false
+  private _devices?: string[];
+  public get devices() {
+    return this.getListAttribute('devices');
+  }
+  public set devices(value: string[]) {
+    this._devices = value;
+  }
+  public resetDevices() {
+    this._devices = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get devicesInput() {
+    return this._devices;
+  }
+
+  // disks - computed: false, optional: true, required: false
+  private _disks = new GuestDisksList(this, "disks", false);
+  public get disks() {
+    return this._disks;
+  }
+  public putDisks(value: GuestDisks[] | cdktf.IResolvable) {
+    this._disks.internalValue = value;
+  }
+  public resetDisks() {
+    this._disks.internalValue = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get disksInput() {
+    return this._disks.internalValue;
   }
 
   // domid - computed: true, optional: false, required: false
@@ -564,6 +1443,22 @@ export class Guest extends cdktf.TerraformResource {
     return this._integrity;
   }
 
+  // isolation - computed: false, optional: true, required: false
+  private _isolation = new GuestIsolationOutputReference(this, "isolation");
+  public get isolation() {
+    return this._isolation;
+  }
+  public putIsolation(value: GuestIsolation) {
+    this._isolation.internalValue = value;
+  }
+  public resetIsolation() {
+    this._isolation.internalValue = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get isolationInput() {
+    return this._isolation.internalValue;
+  }
+
   // kernel - computed: false, optional: false, required: true
   private _kernel = new GuestKernelOutputReference(this, "kernel");
   public get kernel() {
@@ -575,6 +1470,22 @@ export class Guest extends cdktf.TerraformResource {
   // Temporarily expose input value. Use with caution.
   public get kernelInput() {
     return this._kernel.internalValue;
+  }
+
+  // limits - computed: false, optional: true, required: false
+  private _limits = new GuestLimitsOutputReference(this, "limits");
+  public get limits() {
+    return this._limits;
+  }
+  public putLimits(value: GuestLimits) {
+    this._limits.internalValue = value;
+  }
+  public resetLimits() {
+    this._limits.internalValue = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get limitsInput() {
+    return this._limits.internalValue;
   }
 
   // machine - computed: true, optional: true, required: false
@@ -619,6 +1530,22 @@ export class Guest extends cdktf.TerraformResource {
     return this._name;
   }
 
+  // network - computed: true, optional: true, required: false
+  private _network?: string;
+  public get network() {
+    return this.getStringAttribute('network');
+  }
+  public set network(value: string) {
+    this._network = value;
+  }
+  public resetNetwork() {
+    this._network = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get networkInput() {
+    return this._network;
+  }
+
   // restart_policy - computed: true, optional: true, required: false
   private _restartPolicy?: string;
   public get restartPolicy() {
@@ -649,6 +1576,22 @@ export class Guest extends cdktf.TerraformResource {
   // Temporarily expose input value. Use with caution.
   public get serialLogMaxKibInput() {
     return this._serialLogMaxKib;
+  }
+
+  // shared_memory - computed: true, optional: true, required: false
+  private _sharedMemory?: boolean | cdktf.IResolvable;
+  public get sharedMemory() {
+    return this.getBooleanAttribute('shared_memory');
+  }
+  public set sharedMemory(value: boolean | cdktf.IResolvable) {
+    this._sharedMemory = value;
+  }
+  public resetSharedMemory() {
+    this._sharedMemory = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get sharedMemoryInput() {
+    return this._sharedMemory;
   }
 
   // shutdown_timeout_seconds - computed: true, optional: true, required: false
@@ -714,14 +1657,20 @@ export class Guest extends cdktf.TerraformResource {
     return {
       accelerator: cdktf.stringToTerraform(this._accelerator),
       command_line: cdktf.stringToTerraform(this._commandLine),
+      devices: cdktf.listMapper(cdktf.stringToTerraform, false)(this._devices),
+      disks: cdktf.listMapper(guestDisksToTerraform, false)(this._disks.internalValue),
       host: cdktf.stringToTerraform(this._host),
       initrd: guestInitrdToTerraform(this._initrd.internalValue),
+      isolation: guestIsolationToTerraform(this._isolation.internalValue),
       kernel: guestKernelToTerraform(this._kernel.internalValue),
+      limits: guestLimitsToTerraform(this._limits.internalValue),
       machine: cdktf.stringToTerraform(this._machine),
       memory_mib: cdktf.numberToTerraform(this._memoryMib),
       name: cdktf.stringToTerraform(this._name),
+      network: cdktf.stringToTerraform(this._network),
       restart_policy: cdktf.stringToTerraform(this._restartPolicy),
       serial_log_max_kib: cdktf.numberToTerraform(this._serialLogMaxKib),
+      shared_memory: cdktf.booleanToTerraform(this._sharedMemory),
       shutdown_timeout_seconds: cdktf.numberToTerraform(this._shutdownTimeoutSeconds),
       users: cdktf.stringToTerraform(this._users),
       vcpus: cdktf.numberToTerraform(this._vcpus),
@@ -742,6 +1691,18 @@ export class Guest extends cdktf.TerraformResource {
         type: "simple",
         storageClassType: "string",
       },
+      devices: {
+        value: cdktf.listMapperHcl(cdktf.stringToHclTerraform, false)(this._devices),
+        isBlock: false,
+        type: "list",
+        storageClassType: "stringList",
+      },
+      disks: {
+        value: cdktf.listMapperHcl(guestDisksToHclTerraform, false)(this._disks.internalValue),
+        isBlock: true,
+        type: "list",
+        storageClassType: "GuestDisksList",
+      },
       host: {
         value: cdktf.stringToHclTerraform(this._host),
         isBlock: false,
@@ -754,11 +1715,23 @@ export class Guest extends cdktf.TerraformResource {
         type: "struct",
         storageClassType: "GuestInitrd",
       },
+      isolation: {
+        value: guestIsolationToHclTerraform(this._isolation.internalValue),
+        isBlock: true,
+        type: "struct",
+        storageClassType: "GuestIsolation",
+      },
       kernel: {
         value: guestKernelToHclTerraform(this._kernel.internalValue),
         isBlock: true,
         type: "struct",
         storageClassType: "GuestKernel",
+      },
+      limits: {
+        value: guestLimitsToHclTerraform(this._limits.internalValue),
+        isBlock: true,
+        type: "struct",
+        storageClassType: "GuestLimits",
       },
       machine: {
         value: cdktf.stringToHclTerraform(this._machine),
@@ -778,6 +1751,12 @@ export class Guest extends cdktf.TerraformResource {
         type: "simple",
         storageClassType: "string",
       },
+      network: {
+        value: cdktf.stringToHclTerraform(this._network),
+        isBlock: false,
+        type: "simple",
+        storageClassType: "string",
+      },
       restart_policy: {
         value: cdktf.stringToHclTerraform(this._restartPolicy),
         isBlock: false,
@@ -789,6 +1768,12 @@ export class Guest extends cdktf.TerraformResource {
         isBlock: false,
         type: "simple",
         storageClassType: "number",
+      },
+      shared_memory: {
+        value: cdktf.booleanToHclTerraform(this._sharedMemory),
+        isBlock: false,
+        type: "simple",
+        storageClassType: "boolean",
       },
       shutdown_timeout_seconds: {
         value: cdktf.numberToHclTerraform(this._shutdownTimeoutSeconds),

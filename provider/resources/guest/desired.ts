@@ -1,12 +1,32 @@
 import { createHash } from 'node:crypto';
+import type { LaunchDisk } from '../../jail/launch-plan.ts';
 import type { Address } from '../../model/address.ts';
-import type { GuestSpec } from '../../spec/guest.ts';
+import type { GuestSpec, LimitsSpec } from '../../spec/guest.ts';
+import type { LayerName, SwitchableLayer } from '../../model/evidence.ts';
 import type { UserScheme } from '../../spec/qemu-users.ts';
 
 /** A kernel or initial RAM disk: by content where we upload it, by path where the host has it. */
 export type GuestFile =
   | { readonly kind: 'digest'; readonly sha256: string; readonly bytes: number }
   | { readonly kind: 'host'; readonly path: string };
+
+export type GuestDisk = LaunchDisk;
+
+export interface GuestIsolation {
+  readonly off: readonly SwitchableLayer[];
+  readonly mayBeMissing: readonly LayerName[];
+  readonly hostDevMounts: boolean;
+}
+
+/** What a definition that says nothing of these things asks for. */
+export const plainGuest = {
+  disks: [],
+  sharedMemory: false,
+  network: 'none',
+  devices: [],
+  limits: {},
+  isolation: { off: [], mayBeMissing: [], hostDevMounts: false },
+} as const satisfies Partial<GuestDesired>;
 
 /** What is asked for of one guest: the spec without anything left open. Equal content, equal digest. */
 export interface GuestDesired {
@@ -22,6 +42,14 @@ export interface GuestDesired {
   readonly kernel: GuestFile;
   readonly initrd: GuestFile | undefined;
   readonly commandLine: string;
+  readonly disks: readonly GuestDisk[];
+  readonly sharedMemory: boolean;
+  readonly network: GuestSpec['network'];
+  /** Paths below /dev. */
+  readonly devices: readonly string[];
+  /** What was set; the rest is derived. */
+  readonly limits: LimitsSpec;
+  readonly isolation: GuestIsolation;
   readonly serialLogMaxKib: number;
   readonly restartPolicy: GuestSpec['restartPolicy'];
   readonly shutdownTimeoutSeconds: number;
@@ -45,6 +73,16 @@ export function guestDesired(
     kernel: files.kernel,
     initrd: files.initrd,
     commandLine: spec.commandLine ?? '',
+    disks: (spec.disks ?? []).map((disk) => ({ ...disk, backing: disk.backing ?? [] })),
+    sharedMemory: spec.sharedMemory,
+    network: spec.network,
+    devices: spec.devices ?? [],
+    limits: spec.limits ?? {},
+    isolation: {
+      off: spec.isolation?.off ?? [],
+      mayBeMissing: spec.isolation?.mayBeMissing ?? [],
+      hostDevMounts: spec.isolation?.hostDevMounts ?? false,
+    },
     serialLogMaxKib: spec.serialLogMaxKib,
     restartPolicy: spec.restartPolicy,
     shutdownTimeoutSeconds: spec.shutdownTimeoutSeconds,
@@ -69,6 +107,29 @@ export function storeGuest(guest: GuestDesired): string {
     kernel: guest.kernel,
     initrd: guest.initrd,
     commandLine: guest.commandLine,
+    disks: guest.disks.map(({ name, path, format, readonly, backing }) => ({
+      name,
+      path,
+      format,
+      readonly,
+      backing: backing.map((image) => ({ path: image.path, format: image.format })),
+    })),
+    sharedMemory: guest.sharedMemory,
+    network: guest.network,
+    devices: guest.devices,
+    limits: {
+      memoryOverheadMib: guest.limits.memoryOverheadMib,
+      cpuPercent: guest.limits.cpuPercent,
+      tasks: guest.limits.tasks,
+      openFiles: guest.limits.openFiles,
+      ioReadMibPerSecond: guest.limits.ioReadMibPerSecond,
+      ioWriteMibPerSecond: guest.limits.ioWriteMibPerSecond,
+    },
+    isolation: {
+      off: [...guest.isolation.off].sort(),
+      mayBeMissing: [...guest.isolation.mayBeMissing].sort(),
+      hostDevMounts: guest.isolation.hostDevMounts,
+    },
     serialLogMaxKib: guest.serialLogMaxKib,
     restartPolicy: guest.restartPolicy,
     shutdownTimeoutSeconds: guest.shutdownTimeoutSeconds,

@@ -1,7 +1,7 @@
 import type { Action, Disruption } from '../../model/action.ts';
 import type { Change, FieldReason } from '../../model/change.ts';
 import type { GuestEvidence } from '../../model/evidence.ts';
-import { type GuestDesired, type GuestFile, guestAddress, type StoredGuest } from './desired.ts';
+import { type GuestDesired, guestAddress, type StoredGuest } from './desired.ts';
 import type { GuestFacts } from './facts.ts';
 import { guestIntegrity, integrityParts } from './integrity.ts';
 import type { RenderedGuest } from './render.ts';
@@ -15,6 +15,12 @@ const fieldDisruption: Readonly<Record<Exclude<keyof StoredGuest, 'scheme'>, Dis
   kernel: 'restart',
   initrd: 'restart',
   commandLine: 'restart',
+  disks: 'restart',
+  sharedMemory: 'restart',
+  network: 'restart',
+  devices: 'restart',
+  limits: 'restart',
+  isolation: 'restart',
   serialLogMaxKib: 'restart',
   restartPolicy: 'live',
   shutdownTimeoutSeconds: 'live',
@@ -69,10 +75,11 @@ export function fieldReasons(desired: GuestDesired, stored: StoredGuest | undefi
   });
 }
 
-function showField(value: string | number | GuestFile | undefined): string {
+function showField(value: StoredGuest[keyof StoredGuest]): string {
   if (value === undefined) return '(none)';
   if (typeof value !== 'object') return String(value);
-  return value.kind === 'digest' ? `sha256:${value.sha256}` : value.path;
+  if ('kind' in value) return value.kind === 'digest' ? `sha256:${value.sha256}` : value.path;
+  return JSON.stringify(value);
 }
 
 /**

@@ -49,9 +49,13 @@ function processState(evidence: GuestEvidence | undefined): string {
   return evidence.running ? 'ok' : 'not running';
 }
 
-/** `effective`, and what the definition switched off or allows to be missing, is as it should be; nothing else is. */
+/**
+ * `effective`, what the definition switched off or allows to be missing, and what the host can never show, are as they should
+ * be; nothing else is.
+ */
 export function standsAsAsked(layer: LayerEvidence): boolean {
-  return layer.state === 'effective' || layer.state === 'off' || layer.state === 'missing';
+  if (layer.state === 'unproven') return layer.unprovable !== undefined;
+  return layer.state !== 'ineffective';
 }
 
 function isolationState(evidence: GuestEvidence | undefined): string {

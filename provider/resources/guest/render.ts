@@ -8,6 +8,8 @@ import { qemuArguments, qemuConfinement } from '../../toolstacks/qemu/argv.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { unitDropIn } from '../../toolstacks/qemu/supervisor.ts';
 import { type GuestDesired, type GuestFile, guestAddress, type StoredGuest } from './desired.ts';
+import { launchLimits } from './limits.ts';
+import { layerRequests } from './requests.ts';
 
 /** The files a guest has on its host, as they should be. */
 export interface RenderedGuest {
@@ -18,12 +20,22 @@ export interface RenderedGuest {
   readonly dropInSha256: string;
 }
 
+/** A host whose QEMU is known. */
+export type HostWithQemu = HostCapabilities & { readonly qemu: QemuCapabilities };
+
+/** The host, where it has a QEMU. */
+export function withQemu(host: HostCapabilities): HostWithQemu | undefined {
+  const { qemu } = host;
+  return qemu === undefined ? undefined : { ...host, qemu };
+}
+
 /** Renders a guest for the QEMU its host has. Equal input, equal bytes. */
 export function renderGuest(
   guest: StoredGuest & { readonly name: string },
-  qemu: QemuCapabilities,
+  host: HostWithQemu,
   roots: HostRoots = defaultRoots,
 ): RenderedGuest {
+  const { qemu } = host;
   const files = {
     kernel: pathOnHost(guest.kernel, roots),
     initrd: guest.initrd === undefined ? undefined : pathOnHost(guest.initrd, roots),
@@ -35,6 +47,12 @@ export function renderGuest(
     confinement: qemuConfinement(qemu),
     vcpus: guest.vcpus,
     usesKvm: guest.accelerator === 'kvm',
+    requests: layerRequests(guest.isolation, host),
+    disks: guest.disks,
+    sharedMemoryMib: guest.sharedMemory ? guest.memoryMib : 0,
+    devices: guest.devices.map((path) => path.slice('/dev/'.length)),
+    hostDevMounts: guest.isolation.hostDevMounts,
+    limits: launchLimits(guest),
     serialLogMaxKib: guest.serialLogMaxKib,
     shutdownTimeoutSeconds: guest.shutdownTimeoutSeconds,
     restartPolicy: guest.restartPolicy,

@@ -3,11 +3,13 @@ import type { Address } from '../../model/address.ts';
 import { guestDigest, type StoredGuest } from '../../resources/guest/desired.ts';
 import type { GuestFacts } from '../../resources/guest/facts.ts';
 import { guestIntegrity } from '../../resources/guest/integrity.ts';
-import { renderGuest } from '../../resources/guest/render.ts';
+import { renderGuest, withQemu } from '../../resources/guest/render.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
-import type { ObjectValue } from '../../tfplugin/types.ts';
+import { guestSchema } from '../../spec/guest.ts';
+import type { ObjectValue, TerraformValue } from '../../tfplugin/types.ts';
 import { printableLine } from '../diagnostics.ts';
 import type { Found } from '../kind.ts';
+import { fromSpec } from '../values.ts';
 import { fileState } from './guest-plan.ts';
 
 /** A guest as its host shows it: the definition from its record, the rest from files and processes. */
@@ -52,14 +54,45 @@ export function recordState(facts: GuestFacts): string {
 
 /** What launcher and unit should be, by the record; not known for a host without a record of its QEMU. */
 function fingerprint(facts: GuestFacts, snapshot: HostSnapshot) {
-  const { qemu } = capabilitiesFor(snapshot.facts, facts.owner);
-  if (facts.stored === undefined || qemu === undefined) return undefined;
-  return renderGuest({ ...facts.stored, name: facts.name }, qemu);
+  const capabilities = withQemu(capabilitiesFor(snapshot.facts, facts.owner));
+  if (facts.stored === undefined || capabilities === undefined) return undefined;
+  return renderGuest({ ...facts.stored, name: facts.name }, capabilities);
+}
+
+/** What few guests have: empty, it shows as it stood before (none, an empty list or object). */
+function departures(stored: StoredGuest, prior: ObjectValue): ObjectValue {
+  const shape = guestSchema.shape;
+  const isolation = {
+    ...stored.isolation,
+    off: listed(stored.isolation.off),
+    mayBeMissing: listed(stored.isolation.mayBeMissing),
+  };
+  const plain =
+    isolation.off === undefined && isolation.mayBeMissing === undefined && !isolation.hostDevMounts;
+  const or = (key: string, empty: boolean, value: () => TerraformValue) =>
+    empty ? (prior[key] ?? null) : value();
+  return {
+    disks: or('disks', stored.disks.length === 0, () => fromSpec(shape.disks, stored.disks)),
+    shared_memory: stored.sharedMemory,
+    network: stored.network,
+    devices: or('devices', stored.devices.length === 0, () => fromSpec(shape.devices, stored.devices)),
+    limits: or(
+      'limits',
+      Object.values(stored.limits).every((one) => one === undefined),
+      () => fromSpec(shape.limits, stored.limits),
+    ),
+    isolation: or('isolation', plain, () => fromSpec(shape.isolation, isolation)),
+  };
+}
+
+function listed<T>(values: readonly T[]): readonly T[] | undefined {
+  return values.length === 0 ? undefined : values;
 }
 
 /** What was not set shows as not set: the record does not tell an empty command line from none. */
 function definition(stored: StoredGuest, host: string, prior: ObjectValue): ObjectValue {
   return {
+    ...departures(stored, prior),
     users: `${host}/${stored.scheme}`,
     memory_mib: stored.memoryMib,
     vcpus: stored.vcpus,

@@ -14,7 +14,7 @@ import {
 } from '../../resources/guest/desired.ts';
 import { guestDiff } from '../../resources/guest/diff.ts';
 import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
-import { guestObstacles, renderGuest } from '../../resources/guest/render.ts';
+import { guestObstacles, renderGuest, withQemu } from '../../resources/guest/render.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { type GuestFileSpec, guestSchema } from '../../spec/guest.ts';
@@ -79,15 +79,16 @@ function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): r
 
 function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
   const { desired, uploads } = wanted;
-  const { qemu } = capabilitiesFor(snapshot.facts, desired.fleet);
+  const capabilities = withQemu(capabilitiesFor(snapshot.facts, desired.fleet));
   const users = snapshot.users.get(desired.scheme);
   const offered = users === undefined ? undefined : leasable(users, desired.fleet);
   const inTheWay = obstacles(wanted, snapshot);
   if (inTheWay.length > 0) return failure(...inTheWay);
-  if (qemu === undefined || !snapshot.facts.owners.has(desired.fleet)) return failure(notPrepared(desired));
+  if (capabilities === undefined || !snapshot.facts.owners.has(desired.fleet))
+    return failure(notPrepared(desired));
   if (offered === undefined) return failure(withoutUsers(desired));
   const facts = snapshot.guests.get(desired.name);
-  const rendered = renderGuest(desired, qemu);
+  const rendered = renderGuest(desired, capabilities);
   const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered);
   const change = facts === undefined ? drift : withRecord(drift, recordState(facts));
   const missing = [...uploads].filter(([digest]) => !snapshot.files.has(digest));

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LaunchPlan } from '../../../provider/jail/launch-plan.ts';
 import { launcherScript } from '../../../provider/jail/launcher.ts';
 import { qemuArguments, qemuConfinement } from '../../../provider/toolstacks/qemu/argv.ts';
+import { samplePlanParts } from '../../samples.ts';
 import { unitDropIn, unitTemplate } from '../../../provider/toolstacks/qemu/supervisor.ts';
 
 const guest = {
@@ -27,6 +28,7 @@ function planOf(version: '7.2' | '8.1' | '10.0', more: Partial<LaunchPlan> = {})
     confinement: qemuConfinement(flags),
     vcpus: guest.vcpus,
     usesKvm: false,
+    ...samplePlanParts,
     serialLogMaxKib: 1024,
     shutdownTimeoutSeconds: 20,
     restartPolicy: 'never',

@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { parseEvidence, proveIsolation } from '../../../provider/jail/evidence.ts';
 import { isolationExpectation } from '../../../provider/jail/launch-plan.ts';
 import { parseLimits, parseMountinfo, parseStat } from '../../../provider/jail/proc-parse.ts';
+import { samplePlan } from '../../samples.ts';
 import { stepExitCodes, stepOfExitCode } from '../../../provider/jail/step.ts';
 
 const expectation = isolationExpectation(
-  { guest: 'web1', vcpus: 1, usesKvm: false },
+  samplePlan({ requests: { ...samplePlan().requests, lsm: 'on' } }),
   { uid: 300001, gid: 300001, shared: false },
-  { qemuDevice: 1, qemuInode: 2, loggerUid: 999, loggerGid: 997 },
+  { qemuDevice: 1, qemuInode: 2, loggerUid: 999, loggerGid: 997, unprovable: {} },
 );
 
 const start = [

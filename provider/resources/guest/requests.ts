@@ -1,0 +1,43 @@
+import type { LayerName, LayerRequest, LayerRequests } from '../../model/evidence.ts';
+import { layerNames } from '../../model/evidence.ts';
+import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
+import type { StoredGuest } from './desired.ts';
+
+/** Why a host cannot give a layer; `undefined` where it can. */
+export function layerObstacle(layer: LayerName, host: HostCapabilities): string | undefined {
+  const { qemu } = host;
+  switch (layer) {
+    case 'seccomp':
+      return qemu?.seccomp === true ? undefined : 'its QEMU was built without seccomp';
+    case 'chroot':
+      return qemu?.runWithChroot === true || qemu?.chrootOption === true
+        ? undefined
+        : 'its QEMU cannot change its root';
+    case 'lsm':
+      return 'it has no security module that Stockade has a profile for';
+    default:
+      return undefined;
+  }
+}
+
+/** A layer whose absence is no error: it is asked for only where the host has it. */
+const whereTheHostHasIt: readonly LayerName[] = ['lsm'];
+
+/** Layer by layer what is asked for on this host. A layer that is neither allowed to be missing nor given stays `on`: the plan refuses it. */
+export function layerRequests(isolation: StoredGuest['isolation'], host: HostCapabilities): LayerRequests {
+  const request = (layer: LayerName): LayerRequest => {
+    if ((isolation.off as readonly LayerName[]).includes(layer)) return 'off';
+    const forgiven = whereTheHostHasIt.includes(layer) || isolation.mayBeMissing.includes(layer);
+    return forgiven && layerObstacle(layer, host) !== undefined ? 'missing' : 'on';
+  };
+  return Object.fromEntries(layerNames.map((layer) => [layer, request(layer)])) as LayerRequests;
+}
+
+/** Layers that this host can never show to be effective, with the reason. */
+export function unprovableLayers(host: HostCapabilities): Readonly<Partial<Record<LayerName, string>>> {
+  const wanted = ['memory', 'cpu', 'pids'];
+  const absent = wanted.filter((name) => !host.cgroupControllers.includes(name));
+  return absent.length === 0
+    ? {}
+    : { 'cgroup-limits': `the host does not enforce limits: no cgroup controller ${absent.join(', ')}` };
+}
