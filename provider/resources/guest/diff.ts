@@ -3,7 +3,7 @@ import type { Change, FieldReason } from '../../model/change.ts';
 import type { GuestEvidence } from '../../model/evidence.ts';
 import { type GuestDesired, guestAddress, type StoredGuest } from './desired.ts';
 import type { GuestFacts } from './facts.ts';
-import { guestIntegrity, integrityParts } from './integrity.ts';
+import { guestIntegrity, integrityParts, standsAsAsked } from './integrity.ts';
 import type { RenderedGuest } from './render.ts';
 
 /** What a change of each field costs. Everything QEMU is started with needs a restart. */
@@ -107,8 +107,6 @@ function driftReasons(
 }
 
 function onlyChroot(evidence: GuestEvidence | undefined): boolean {
-  const bad = (evidence?.layers ?? []).filter(
-    (layer) => layer.state === 'ineffective' || layer.state === 'unproven',
-  );
+  const bad = (evidence?.layers ?? []).filter((layer) => !standsAsAsked(layer));
   return bad.length > 0 && bad.every((layer) => layer.layer === 'chroot');
 }
