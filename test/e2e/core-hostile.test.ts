@@ -1,4 +1,4 @@
-import { chmodSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
 import { stderrLogMaxKib } from '../../provider/jail/logger.ts';
@@ -130,6 +130,30 @@ done`)
     const healed = await core.converge(wish());
     expect(healed.results.filter(({ id }) => !id.startsWith('guest web1 '))).toEqual([]);
     expect(await lab.host.run(sh`pgrep -u ${uid} perl || :`)).toBe('');
+  });
+
+  it('is ended before the guest is called ready, however long that takes', async () => {
+    const setpriv = lab.host.pathFromHere('/usr/bin/setpriv');
+    renameSync(setpriv, `${setpriv}.slow`);
+    // The reaper runs as the guest's user, as a child of the unit's main process: it must not pass for the device model.
+    writeFileSync(
+      setpriv,
+      `#!/bin/sh
+for last do :; done
+[ "$last" = 'kill -KILL -1' ] || exec /usr/bin/setpriv.slow "$@"
+: >/srv/reaped-slowly
+exec /usr/bin/setpriv.slow "$1" "$2" --clear-groups sh -c 'sleep 1; kill -KILL -1'
+`,
+      { mode: 0o755 },
+    );
+    try {
+      const uid = (await core.see()).guests.get('web1')?.lease?.uid ?? 0;
+      await start(uid, undefined);
+      await core.converge(wish());
+    } finally {
+      renameSync(`${setpriv}.slow`, setpriv);
+    }
+    expect(existsSync(lab.host.pathFromHere('/srv/reaped-slowly'))).toBe(true);
   });
 
   it('goes with its guest', async () => {
