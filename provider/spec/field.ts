@@ -12,6 +12,8 @@ export interface FieldMeta {
   readonly computedWhenUnset?: true;
   /** A computed value that stays as it is over updates, so a plan may keep it. */
   readonly stable?: true;
+  /** A list whose order means nothing and in which nothing stands twice: a set, where there are such. */
+  readonly unordered?: true;
 }
 
 export const fieldRegistry = z.registry<FieldMeta>();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { layerNames, switchableLayers } from '../model/evidence.ts';
 import { field, hostPath, plainText } from './field.ts';
+import { busRules, deviceRules, diskRules, isolationRules } from './guest-rules.ts';
 import { nameSchema } from './names.ts';
 import { userSchemes } from './qemu-users.ts';
 
@@ -68,15 +69,17 @@ export const limitsSchema = z.strictObject({
   ),
 });
 
-/** How far a guest departs from having every layer on. */
-export const isolationSchema = z.strictObject({
+/** How far a guest departs from having every layer on; without the rules of what cannot be together. */
+export const isolationFields = z.strictObject({
   off: field(
     z.array(z.enum(switchableLayers)).max(switchableLayers.length).optional(),
     'Layers that are switched off. Each shows as a loss in the plan and as `off` in the evidence. Default: none.',
+    { unordered: true },
   ),
   mayBeMissing: field(
     z.array(z.enum(layerNames)).max(layerNames.length).optional(),
     'Layers that may be missing where the host cannot give them; they show as `missing`. Without this such a host is an error of the plan. Default: none.',
+    { unordered: true },
   ),
   hostDevMounts: field(
     z.boolean().default(false),
@@ -84,8 +87,10 @@ export const isolationSchema = z.strictObject({
   ),
 });
 
+export const isolationSchema = isolationFields.superRefine(isolationRules);
+
 /** x86 machine types. QEMU supports only those of `securityBoundaryMachines` as a security boundary. */
-export const machineTypes = ['q35', 'pc', 'microvm'] as const;
+export const machineTypes = ['q35', 'pc', 'microvm', 'isapc'] as const;
 export const securityBoundaryMachines: readonly string[] = [
   'microvm',
   'pc',
@@ -109,7 +114,10 @@ export const guestSchema = z
     ),
     memoryMib: field(z.int().min(1).max(16_777_216), "The guest's memory. Unit: MiB."),
     vcpus: field(z.int().min(1).max(255).default(1), 'Number of virtual processors. Default: 1.'),
-    machine: field(z.enum(machineTypes).default('q35'), 'QEMU machine type. Default: `q35`.'),
+    machine: field(
+      z.enum(machineTypes).default('q35'),
+      'QEMU machine type. `isapc` (for guests without disks and network) is none that QEMU supports as a security boundary. Default: `q35`.',
+    ),
     accelerator: field(
       z.enum(['kvm', 'tcg']).default('kvm'),
       '`kvm` (an error where a probe shows that it does not work) or `tcg` (emulation; QEMU gives no security guarantee for it). Default: `kvm`.',
@@ -121,7 +129,7 @@ export const guestSchema = z
       "The kernel's command line. At most 2048 characters, no line breaks. Default: empty.",
     ),
     disks: field(
-      z.array(diskSchema).max(16).optional(),
+      z.array(diskSchema).max(16).superRefine(diskRules).optional(),
       'Disks, in the order in which the guest finds them. Opened before QEMU runs, and passed to it as descriptors. Default: none.',
     ),
     sharedMemory: field(
@@ -136,8 +144,10 @@ export const guestSchema = z
       z
         .array(hostPath().refine((path) => /^\/dev\/[^/]/.test(path), 'must lie below /dev'))
         .max(32)
+        .superRefine(deviceRules)
         .optional(),
       "Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each shows as a gain in the plan. Default: none.",
+      { unordered: true },
     ),
     limits: field(limitsSchema.optional(), 'What the guest may take from its host.'),
     isolation: field(
@@ -160,7 +170,8 @@ export const guestSchema = z
   .refine((guest) => guest.users.split('/')[0] === guest.host, {
     path: ['users'],
     message: 'belongs to another host than the guest',
-  });
+  })
+  .superRefine(busRules);
 
 export type DiskSpec = z.output<typeof diskSchema>;
 export type LimitsSpec = z.output<typeof limitsSchema>;

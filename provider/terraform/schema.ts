@@ -83,9 +83,10 @@ function attributeOf(field: z.ZodType, place: SchemaPlace, computed: ComputedAtt
   }
   if (core instanceof z.ZodArray) {
     const element = coreOf(core.element as z.ZodType);
-    return element instanceof z.ZodObject
-      ? attribute.nested('list', attributesOf(element, place, computed), options)
-      : attribute.list(typeOf(element), options);
+    if (element instanceof z.ZodObject)
+      return attribute.nested('list', attributesOf(element, place, computed), options);
+    const unordered = fieldRegistry.get(field)?.unordered === true;
+    return attribute[unordered ? 'set' : 'list'](typeOf(element), options);
   }
   return { ...options, type: typeOf(core) };
 }

@@ -3,7 +3,7 @@ import { failure, problem, type Result, success } from '../../model/diagnostic.t
 import { namePattern } from '../../model/names.ts';
 import type { HostRoots } from '../../model/paths.ts';
 import { defaultRoots, unitDirectory } from '../../model/paths.ts';
-import { diskSchema, isolationSchema, limitsSchema, machineTypes } from '../../spec/guest.ts';
+import { diskSchema, isolationFields, limitsSchema, machineTypes } from '../../spec/guest.ts';
 import { userSchemes } from '../../spec/qemu-users.ts';
 import { type StoredGuest, uploadedDigests } from './desired.ts';
 import type { GuestLease } from '../../jail/launch-plan.ts';
@@ -32,7 +32,7 @@ const storedSchema = z.strictObject({
   network: z.enum(['none', 'user']),
   devices: z.array(z.string()),
   limits: limitsSchema,
-  isolation: isolationSchema.required(),
+  isolation: isolationFields.required(),
   serialLogMaxKib: z.int(),
   restartPolicy: z.enum(['never', 'on_crash']),
   shutdownTimeoutSeconds: z.int(),

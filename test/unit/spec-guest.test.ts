@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { guestSchema } from '../../provider/spec/guest.ts';
+
+const guest = {
+  host: 'hv1',
+  name: 'web1',
+  users: 'hv1/per-domain',
+  memoryMib: 128,
+  kernel: { hostFile: '/boot/vmlinuz' },
+};
+const disk = { name: 'data', path: '/srv/data.img', format: 'raw' };
+
+function faults(change: Readonly<Record<string, unknown>>) {
+  const parsed = guestSchema.safeParse({ ...guest, ...change });
+  return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => [path.join('.'), message]);
+}
+
+describe('departures from full isolation', () => {
+  it.each([
+    [{ off: ['mount-namespace'] }, 'isolation.off', /has mount-namespace and must then have private-dev too/],
+    [{ off: ['no-new-privs'] }, 'isolation.off', /has no-new-privs and must then have seccomp too/],
+    [
+      { off: ['no-new-privs'], mayBeMissing: ['seccomp'] },
+      'isolation.off',
+      /has no-new-privs and must then have seccomp too/,
+    ],
+    [
+      { off: ['seccomp'], mayBeMissing: ['seccomp'] },
+      'isolation.mayBeMissing',
+      /has seccomp, which is switched/,
+    ],
+    [{ off: ['lsm', 'lsm'] }, 'isolation.off', /has lsm twice/],
+    [{ mayBeMissing: ['lsm', 'lsm'] }, 'isolation.mayBeMissing', /has lsm twice/],
+    [{ off: ['private-dev'], hostDevMounts: true }, 'isolation.hostDevMounts', /has nothing to move into/],
+    [{ off: ['user'] }, 'isolation.off.0', /Invalid option/],
+  ])('that cannot be: %j', (isolation, path, message) => {
+    expect(faults({ isolation })).toEqual([[path, expect.stringMatching(message)]]);
+  });
+
+  it.each([
+    { off: ['mount-namespace', 'private-dev'] },
+    { off: ['no-new-privs', 'seccomp', 'chroot'] },
+    { off: ['private-dev'] },
+    { off: ['seccomp'], mayBeMissing: ['lsm'] },
+    { hostDevMounts: true },
+  ])('that can be: %j', (isolation) => {
+    expect(faults({ isolation })).toEqual([]);
+  });
+});
+
+describe('disks of one guest', () => {
+  it.each([
+    ['one name', [disk, { ...disk, path: '/srv/b.img' }], 'disks.1.name', /is the name of another disk/],
+    ['one image, written by both', [disk, { ...disk, name: 'b' }], 'disks.1.path', /must not be used twice/],
+    [
+      'one image by two spellings, one of which only reads',
+      [disk, { ...disk, name: 'b', path: '/srv//./data.img', readonly: true }],
+      'disks.1.path',
+      /must not be used twice while it is written to: \/srv\/data.img/,
+    ],
+    [
+      'an image that another one stands on',
+      [disk, { name: 'b', path: '/b', format: 'qcow2', backing: [{ path: disk.path, format: 'raw' }] }],
+      'disks.1.backing.0.path',
+      /must not be used twice/,
+    ],
+  ])('do not share %s', (_what, disks, path, message) => {
+    expect(faults({ disks })).toEqual([[path, expect.stringMatching(message)]]);
+  });
+
+  it('may read one image together', () => {
+    const base = [{ path: '/srv/base.img', format: 'raw' }];
+    const disks = [
+      { ...disk, readonly: true },
+      { ...disk, name: 'b', readonly: true },
+      { name: 'c', path: '/c', format: 'qcow2', backing: base },
+      { name: 'd', path: '/d', format: 'qcow2', backing: base },
+    ];
+    expect(faults({ disks })).toEqual([]);
+  });
+});
+
+it('a device is named once', () => {
+  expect(faults({ devices: ['/dev/vfio/12', '/dev/vfio/vfio', '/dev/vfio//12'] })).toEqual([
+    ['devices.2', 'is there twice: /dev/vfio//12'],
+  ]);
+});
+
+it('isapc has no bus for disks and network', () => {
+  expect(faults({ machine: 'isapc' })).toEqual([]);
+  expect(faults({ machine: 'isapc', disks: [disk], network: 'user' })).toEqual([
+    ['disks', expect.stringContaining('cannot be had with machine isapc')],
+    ['network', expect.stringContaining('cannot be had with machine isapc')],
+  ]);
+});
