@@ -43,6 +43,8 @@ export interface LaunchDisk {
   readonly readonly: boolean;
   /** What a qcow2 image stands on, the next one first. */
   readonly backing: readonly { readonly path: string; readonly format: 'raw' | 'qcow2' }[];
+  /** The size that the guest sees; of an image file that is written to. Unit: MiB. */
+  readonly sizeMib?: number | undefined;
 }
 
 /** Limits of one guest, nothing left open. */

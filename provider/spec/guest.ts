@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { layerNames, switchableLayers } from '../model/evidence.ts';
+import { imageRules } from './disk-rules.ts';
 import { field, hostPath, plainText } from './field.ts';
 import { busRules, deviceRules, diskRules, isolationRules } from './guest-rules.ts';
 import { nameSchema } from './names.ts';
@@ -41,6 +42,10 @@ export const diskSchema = z.strictObject({
   backing: field(
     z.array(backingSchema).max(8).optional(),
     'The images a qcow2 image stands on, the next one first, all of them. Names in the image itself are not believed. Default: none.',
+  ),
+  sizeMib: field(
+    z.int().min(1).max(1_073_741_824).optional(),
+    'The size that the guest sees, and how large the file may become: beyond it QEMU is ended. Required of a file that the guest writes to. Unit: MiB.',
   ),
 });
 
@@ -129,8 +134,8 @@ export const guestSchema = z
       "The kernel's command line. At most 2048 characters, no line breaks. Default: empty.",
     ),
     disks: field(
-      z.array(diskSchema).max(16).superRefine(diskRules).optional(),
-      'Disks, in the order in which the guest finds them. Opened before QEMU runs, and passed to it as descriptors. Default: none.',
+      z.array(diskSchema).max(16).superRefine(diskRules).superRefine(imageRules).optional(),
+      'Disks, in the order in which the guest finds them. What it writes to and block devices, at most six together, are opened before QEMU runs and passed to it as descriptors. Default: none.',
     ),
     sharedMemory: field(
       z.boolean().default(false),

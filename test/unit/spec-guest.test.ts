@@ -8,7 +8,7 @@ const guest = {
   memoryMib: 128,
   kernel: { hostFile: '/boot/vmlinuz' },
 };
-const disk = { name: 'data', path: '/srv/data.img', format: 'raw' };
+const disk = { name: 'data', path: '/srv/data.img', format: 'raw', sizeMib: 64 };
 
 function faults(change: Readonly<Record<string, unknown>>) {
   const parsed = guestSchema.safeParse({ ...guest, ...change });
@@ -60,7 +60,10 @@ describe('disks of one guest', () => {
     ],
     [
       'an image that another one stands on',
-      [disk, { name: 'b', path: '/b', format: 'qcow2', backing: [{ path: disk.path, format: 'raw' }] }],
+      [
+        disk,
+        { ...disk, name: 'b', path: '/b', format: 'qcow2', backing: [{ path: disk.path, format: 'raw' }] },
+      ],
       'disks.1.backing.0.path',
       /must not be used twice/,
     ],
@@ -73,8 +76,8 @@ describe('disks of one guest', () => {
     const disks = [
       { ...disk, readonly: true },
       { ...disk, name: 'b', readonly: true },
-      { name: 'c', path: '/c', format: 'qcow2', backing: base },
-      { name: 'd', path: '/d', format: 'qcow2', backing: base },
+      { ...disk, name: 'c', path: '/c', format: 'qcow2', backing: base },
+      { ...disk, name: 'd', path: '/d', format: 'qcow2', backing: base },
     ];
     expect(faults({ disks })).toEqual([]);
   });

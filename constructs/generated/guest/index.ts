@@ -24,7 +24,7 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   */
   readonly devices?: string[];
   /**
-  * Disks, in the order in which the guest finds them. Opened before QEMU runs, and passed to it as descriptors.
+  * Disks, in the order in which the guest finds them. What it writes to and block devices, at most six together, are opened before QEMU runs and passed to it as descriptors.
   * @default none
   */
   readonly disks?: GuestDisks[] | cdktf.IResolvable;
@@ -50,7 +50,7 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   */
   readonly limits?: GuestLimits;
   /**
-  * QEMU machine type.
+  * QEMU machine type. `isapc` (for guests without disks and network) is none that QEMU supports as a security boundary.
   * @default `q35`
   */
   readonly machine?: string;
@@ -263,6 +263,10 @@ export interface GuestDisks {
   * @default false
   */
   readonly readonly?: boolean | cdktf.IResolvable;
+  /**
+  * The size that the guest sees, and how large the file may become: beyond it QEMU is ended. Required of a file that the guest writes to. Unit: MiB.
+  */
+  readonly sizeMib?: number;
 }
 
 export function guestDisksToTerraform(struct?: GuestDisks | cdktf.IResolvable): any {
@@ -276,6 +280,7 @@ export function guestDisksToTerraform(struct?: GuestDisks | cdktf.IResolvable): 
     name: cdktf.stringToTerraform(struct!.name),
     path: cdktf.stringToTerraform(struct!.path),
     readonly: cdktf.booleanToTerraform(struct!.readonly),
+    size_mib: cdktf.numberToTerraform(struct!.sizeMib),
   }
 }
 
@@ -315,6 +320,12 @@ export function guestDisksToHclTerraform(struct?: GuestDisks | cdktf.IResolvable
       isBlock: false,
       type: "simple",
       storageClassType: "boolean",
+    },
+    size_mib: {
+      value: cdktf.numberToHclTerraform(struct!.sizeMib),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
     },
   };
 
@@ -362,6 +373,10 @@ export class GuestDisksOutputReference extends cdktf.ComplexObject {
       hasAnyValues = true;
       internalValueResult.readonly = this._readonly;
     }
+    if (this._sizeMib !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.sizeMib = this._sizeMib;
+    }
     return hasAnyValues ? internalValueResult : undefined;
   }
 
@@ -374,6 +389,7 @@ export class GuestDisksOutputReference extends cdktf.ComplexObject {
       this._name = undefined;
       this._path = undefined;
       this._readonly = undefined;
+      this._sizeMib = undefined;
     }
     else if (cdktf.Tokenization.isResolvable(value)) {
       this.isEmptyObject = false;
@@ -387,6 +403,7 @@ export class GuestDisksOutputReference extends cdktf.ComplexObject {
       this._name = value.name;
       this._path = value.path;
       this._readonly = value.readonly;
+      this._sizeMib = value.sizeMib;
     }
   }
 
@@ -459,6 +476,22 @@ export class GuestDisksOutputReference extends cdktf.ComplexObject {
   // Temporarily expose input value. Use with caution.
   public get readonlyInput() {
     return this._readonly;
+  }
+
+  // size_mib - computed: false, optional: true, required: false
+  private _sizeMib?: number;
+  public get sizeMib() {
+    return this.getNumberAttribute('size_mib');
+  }
+  public set sizeMib(value: number) {
+    this._sizeMib = value;
+  }
+  public resetSizeMib() {
+    this._sizeMib = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get sizeMibInput() {
+    return this._sizeMib;
   }
 }
 
@@ -738,13 +771,13 @@ export function guestIsolationToHclTerraform(struct?: GuestIsolation | cdktf.IRe
     may_be_missing: {
       value: cdktf.listMapperHcl(cdktf.stringToHclTerraform, false)(struct!.mayBeMissing),
       isBlock: false,
-      type: "list",
+      type: "set",
       storageClassType: "stringList",
     },
     off: {
       value: cdktf.listMapperHcl(cdktf.stringToHclTerraform, false)(struct!.off),
       isBlock: false,
-      type: "list",
+      type: "set",
       storageClassType: "stringList",
     },
   };
@@ -826,7 +859,7 @@ export class GuestIsolationOutputReference extends cdktf.ComplexObject {
   // may_be_missing - computed: false, optional: true, required: false
   private _mayBeMissing?: string[];
   public get mayBeMissing() {
-    return this.getListAttribute('may_be_missing');
+    return cdktf.Fn.tolist(this.getListAttribute('may_be_missing'));
   }
   public set mayBeMissing(value: string[]) {
     this._mayBeMissing = value;
@@ -842,7 +875,7 @@ export class GuestIsolationOutputReference extends cdktf.ComplexObject {
   // off - computed: false, optional: true, required: false
   private _off?: string[];
   public get off() {
-    return this.getListAttribute('off');
+    return cdktf.Fn.tolist(this.getListAttribute('off'));
   }
   public set off(value: string[]) {
     this._off = value;
@@ -1364,7 +1397,7 @@ export class Guest extends cdktf.TerraformResource {
   // devices - computed: false, optional: true, required: false
   private _devices?: string[];
   public get devices() {
-    return this.getListAttribute('devices');
+    return cdktf.Fn.tolist(this.getListAttribute('devices'));
   }
   public set devices(value: string[]) {
     this._devices = value;
@@ -1694,7 +1727,7 @@ export class Guest extends cdktf.TerraformResource {
       devices: {
         value: cdktf.listMapperHcl(cdktf.stringToHclTerraform, false)(this._devices),
         isBlock: false,
-        type: "list",
+        type: "set",
         storageClassType: "stringList",
       },
       disks: {

@@ -107,12 +107,13 @@ export function storeGuest(guest: GuestDesired): string {
     kernel: guest.kernel,
     initrd: guest.initrd,
     commandLine: guest.commandLine,
-    disks: guest.disks.map(({ name, path, format, readonly, backing }) => ({
+    disks: guest.disks.map(({ name, path, format, readonly, backing, sizeMib }) => ({
       name,
       path,
       format,
       readonly,
       backing: backing.map((image) => ({ path: image.path, format: image.format })),
+      sizeMib,
     })),
     sharedMemory: guest.sharedMemory,
     network: guest.network,

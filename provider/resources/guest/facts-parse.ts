@@ -27,7 +27,7 @@ const storedSchema = z.strictObject({
   kernel: storedFile,
   initrd: storedFile.optional(),
   commandLine: z.string(),
-  disks: z.array(diskSchema.required()),
+  disks: z.array(diskSchema.required({ readonly: true, backing: true })),
   sharedMemory: z.boolean(),
   network: z.enum(['none', 'user']),
   devices: z.array(z.string()),
