@@ -70,6 +70,7 @@ export const samplePlanParts = {
   requests: sampleRequests,
   disks: [],
   sharedMemoryMib: 0,
+  network: 'none',
   devices: [],
   hostDevMounts: false,
   limits: {
@@ -110,6 +111,7 @@ export function sampleGuestFacts(guest: GuestDesired, change: Partial<GuestFacts
     digest: guestDigest(guest),
     stored,
     lease: { domid: 1, uid: 200_001, gid: 200_001, shared: false },
+    missing: ['lsm'],
     launcherSha256: rendered.launcherSha256,
     dropInSha256: rendered.dropInSha256,
     written: { launcherSha256: rendered.launcherSha256, dropInSha256: rendered.dropInSha256 },

@@ -12,6 +12,7 @@ export type GuestFile =
 
 export type GuestDisk = LaunchDisk;
 
+/** Both lists are sorted. */
 export interface GuestIsolation {
   readonly off: readonly SwitchableLayer[];
   readonly mayBeMissing: readonly LayerName[];
@@ -45,7 +46,7 @@ export interface GuestDesired {
   readonly disks: readonly GuestDisk[];
   readonly sharedMemory: boolean;
   readonly network: GuestSpec['network'];
-  /** Paths below /dev. */
+  /** Paths below /dev, sorted. */
   readonly devices: readonly string[];
   /** What was set; the rest is derived. */
   readonly limits: LimitsSpec;
@@ -76,11 +77,11 @@ export function guestDesired(
     disks: (spec.disks ?? []).map((disk) => ({ ...disk, backing: disk.backing ?? [] })),
     sharedMemory: spec.sharedMemory,
     network: spec.network,
-    devices: spec.devices ?? [],
+    devices: [...(spec.devices ?? [])].sort(),
     limits: spec.limits ?? {},
     isolation: {
-      off: spec.isolation?.off ?? [],
-      mayBeMissing: spec.isolation?.mayBeMissing ?? [],
+      off: [...(spec.isolation?.off ?? [])].sort(),
+      mayBeMissing: [...(spec.isolation?.mayBeMissing ?? [])].sort(),
       hostDevMounts: spec.isolation?.hostDevMounts ?? false,
     },
     serialLogMaxKib: spec.serialLogMaxKib,
@@ -127,8 +128,8 @@ export function storeGuest(guest: GuestDesired): string {
       ioWriteMibPerSecond: guest.limits.ioWriteMibPerSecond,
     },
     isolation: {
-      off: [...guest.isolation.off].sort(),
-      mayBeMissing: [...guest.isolation.mayBeMissing].sort(),
+      off: guest.isolation.off,
+      mayBeMissing: guest.isolation.mayBeMissing,
       hostDevMounts: guest.isolation.hostDevMounts,
     },
     serialLogMaxKib: guest.serialLogMaxKib,

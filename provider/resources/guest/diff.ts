@@ -1,10 +1,13 @@
 import type { Action, Disruption } from '../../model/action.ts';
 import type { Change, FieldReason } from '../../model/change.ts';
-import type { GuestEvidence } from '../../model/evidence.ts';
+import type { GuestEvidence, LayerName } from '../../model/evidence.ts';
+import { fieldDifferences } from './differences.ts';
 import { type GuestDesired, guestAddress, type StoredGuest } from './desired.ts';
 import type { GuestFacts } from './facts.ts';
 import { guestIntegrity, integrityParts, standsAsAsked } from './integrity.ts';
 import type { RenderedGuest } from './render.ts';
+import { missingLayers } from './requests.ts';
+import { isolationChange } from './weakening.ts';
 
 /** What a change of each field costs. Everything QEMU is started with needs a restart. */
 const fieldDisruption: Readonly<Record<Exclude<keyof StoredGuest, 'scheme'>, Disruption>> = {
@@ -28,21 +31,40 @@ const fieldDisruption: Readonly<Record<Exclude<keyof StoredGuest, 'scheme'>, Dis
 
 const order: readonly Disruption[] = ['none', 'live', 'restart', 'replace', 'data-loss'];
 
-/** The change that brings the guest from what the host shows to what is asked for, with a reason per field. */
+/**
+ * The change that brings the guest from what the host shows to what is asked for, with a reason per field, and what it means for
+ * the guest's isolation.
+ * @param why what the host lacks for a layer
+ */
 export function guestDiff(
   desired: GuestDesired,
   facts: GuestFacts | undefined,
   evidence: GuestEvidence | undefined,
   rendered: RenderedGuest,
+  why: (layer: LayerName) => string | undefined = () => undefined,
 ): Change {
   const address = guestAddress(desired);
-  if (facts === undefined) return { address, action: 'create', disruption: 'none', reasons: [] };
+  const isolation = isolationOf(desired, facts, rendered, why);
+  if (facts === undefined)
+    return { address, action: 'create', disruption: 'none', reasons: [], ...isolation };
   const reasons = [
     ...fieldReasons(desired, facts.stored),
     ...driftReasons(desired, facts, evidence, rendered),
   ];
   const disruption = reasons.reduce<Disruption>((worst, { disruption: one }) => worse(worst, one), 'none');
-  return { address, action: actionOf(disruption), disruption, reasons };
+  return { address, action: actionOf(disruption), disruption, reasons, ...isolation };
+}
+
+function isolationOf(
+  desired: GuestDesired,
+  facts: GuestFacts | undefined,
+  rendered: RenderedGuest,
+  why: (layer: LayerName) => string | undefined,
+): Pick<Change, 'isolation'> {
+  const after = { definition: desired, missing: missingLayers(rendered.plan.requests) };
+  const before = facts?.stored === undefined ? 'full' : { definition: facts.stored, missing: facts.missing };
+  const isolation = isolationChange(before, after, why);
+  return isolation === undefined ? {} : { isolation };
 }
 
 export function worse(one: Disruption, other: Disruption): Disruption {
@@ -68,18 +90,12 @@ export function fieldReasons(desired: GuestDesired, stored: StoredGuest | undefi
   if (stored === undefined) {
     return [{ path: ['record'], before: 'unreadable', after: 'as defined', disruption: 'restart' }];
   }
-  return (Object.keys(fieldDisruption) as (keyof typeof fieldDisruption)[]).flatMap((key) => {
-    const before = showField(stored[key]);
-    const after = showField(desired[key]);
-    return before === after ? [] : [{ path: [key], before, after, disruption: fieldDisruption[key] }];
-  });
-}
-
-function showField(value: StoredGuest[keyof StoredGuest]): string {
-  if (value === undefined) return '(none)';
-  if (typeof value !== 'object') return String(value);
-  if ('kind' in value) return value.kind === 'digest' ? `sha256:${value.sha256}` : value.path;
-  return JSON.stringify(value);
+  return (Object.keys(fieldDisruption) as (keyof typeof fieldDisruption)[]).flatMap((key) =>
+    fieldDifferences(key, stored[key], desired[key]).map((difference) => ({
+      ...difference,
+      disruption: fieldDisruption[key],
+    })),
+  );
 }
 
 /**

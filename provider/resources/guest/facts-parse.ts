@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { failure, problem, type Result, success } from '../../model/diagnostic.ts';
+import { type LayerName, layerNames } from '../../model/evidence.ts';
 import { namePattern } from '../../model/names.ts';
 import type { HostRoots } from '../../model/paths.ts';
 import { defaultRoots, unitDirectory } from '../../model/paths.ts';
@@ -65,6 +66,7 @@ export function parseGuests(bytes: Uint8Array, roots: HostRoots = defaultRoots):
       digest: record.get('digest') ?? '',
       stored,
       lease: leaseOf(lines.get('lease')),
+      missing: layersOf(record.get('missing')),
       launcherSha256: hashes.get(`${roots.state}/guests/${name}/launch`),
       dropInSha256: hashes.get(`${unitDirectory}/stockade-guest@${name}.service.d/10-stockade.conf`),
       written: {
@@ -165,6 +167,11 @@ function integer(text: string | undefined): number | undefined {
 
 function sha256Of(text: string | undefined): string | undefined {
   return text !== undefined && sha256Pattern.test(text) ? text : undefined;
+}
+
+function layersOf(text: string | undefined): readonly LayerName[] {
+  const names = text?.split(':') ?? [];
+  return layerNames.filter((layer) => names.includes(layer));
 }
 
 function leaseOf(lines: KeyValues | undefined): GuestLease | undefined {

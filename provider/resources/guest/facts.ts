@@ -1,4 +1,5 @@
 import type { GuestLease } from '../../jail/launch-plan.ts';
+import type { LayerName } from '../../model/evidence.ts';
 import type { ReadSection } from '../../model/operation.ts';
 import { defaultRoots, type HostRoots, unitDirectory, unitPlaces } from '../../model/paths.ts';
 import { type ShellText, sh, word, words } from '../../model/shell.ts';
@@ -15,6 +16,8 @@ export interface GuestFacts {
   /** `undefined` where the stored definition cannot be read: the record was damaged. */
   readonly stored: StoredGuest | undefined;
   readonly lease: GuestLease | undefined;
+  /** Layers that it was written without, because the host could not give them. */
+  readonly missing: readonly LayerName[];
   /** SHA-256 of the launcher as it is on disk; `undefined` without one. */
   readonly launcherSha256: string | undefined;
   readonly dropInSha256: string | undefined;

@@ -9,6 +9,7 @@ import { type GuestDesired, guestAddress, guestDigest, storeGuest, uploadedDiges
 import { type GuestFacts, verifiedFilesPath } from './facts.ts';
 import { type LeasableUsers, leaseDomid, writeLease } from './lease.ts';
 import type { RenderedGuest } from './render.ts';
+import { missingLayers } from './requests.ts';
 import { installUnit, startsAtBoot } from './unit-files.ts';
 import { reloadStep, startStep, stopStep } from './supervise.ts';
 
@@ -139,9 +140,10 @@ function recordPath(name: string, roots: HostRoots): string {
 /** The sums of what is about to be written tell an edited file from one that an older version made. */
 function recordContent({ desired, rendered }: GuestOperationInput, generation: ShellText): ShellText {
   const files = uploadedDigests(desired);
+  const missing = missingLayers(rendered.plan.requests);
   return sh`owner ${word(desired.fleet)} generation ${generation} digest ${word(guestDigest(desired))} files ${word(
     files.length === 0 ? 'none' : files.join(':'),
-  )} launcher ${word(rendered.launcherSha256)} dropin ${word(rendered.dropInSha256)} definition ${word(storeGuest(desired))}`;
+  )} missing ${word(missing.length === 0 ? 'none' : missing.join(':'))} launcher ${word(rendered.launcherSha256)} dropin ${word(rendered.dropInSha256)} definition ${word(storeGuest(desired))}`;
 }
 
 /** A new record with a lease; when anything fails half-way, nothing of it stays. */

@@ -9,7 +9,7 @@ import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/c
 import { unitDropIn } from '../../toolstacks/qemu/supervisor.ts';
 import { type GuestDesired, type GuestFile, guestAddress, type StoredGuest } from './desired.ts';
 import { launchLimits } from './limits.ts';
-import { layerRequests } from './requests.ts';
+import { layerObstacles, layerRequests } from './requests.ts';
 
 /** The files a guest has on its host, as they should be. */
 export interface RenderedGuest {
@@ -83,15 +83,7 @@ export function guestObstacles(guest: GuestDesired, capabilities: HostCapabiliti
       }),
     ];
   }
-  const obstacles: Diagnostic[] = [];
-  if (!qemu.seccomp) {
-    obstacles.push(
-      problem('qemu-without-seccomp', `${resource}: ${qemu.binary} was built without seccomp`, {
-        ...at,
-        hint: "Install the distribution's QEMU, which has it, or point qemu_binary of the host at one that does.",
-      }),
-    );
-  }
+  const obstacles: Diagnostic[] = [...layerObstacles(guest, capabilities)];
   if (!qemu.machines.includes(guest.machine)) {
     obstacles.push(
       problem('machine-unknown', `${resource}: this QEMU has no machine type ${guest.machine}`, {

@@ -1,7 +1,9 @@
+import { describeAddress } from '../../model/address.ts';
+import { type Diagnostic, problem } from '../../model/diagnostic.ts';
 import type { LayerName, LayerRequest, LayerRequests } from '../../model/evidence.ts';
 import { layerNames } from '../../model/evidence.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
-import type { StoredGuest } from './desired.ts';
+import { type GuestDesired, guestAddress, type StoredGuest } from './desired.ts';
 
 /** Why a host cannot give a layer; `undefined` where it can. */
 export function layerObstacle(layer: LayerName, host: HostCapabilities): string | undefined {
@@ -13,6 +15,9 @@ export function layerObstacle(layer: LayerName, host: HostCapabilities): string 
       return qemu?.runWithChroot === true || qemu?.chrootOption === true
         ? undefined
         : 'its QEMU cannot change its root';
+    case 'cgroup-namespace':
+    case 'cgroup-limits':
+      return host.cgroupVersion === undefined ? 'it has no control groups' : undefined;
     case 'lsm':
       return 'it has no security module that Stockade has a profile for';
     default:
@@ -21,7 +26,7 @@ export function layerObstacle(layer: LayerName, host: HostCapabilities): string 
 }
 
 /** A layer whose absence is no error: it is asked for only where the host has it. */
-const whereTheHostHasIt: readonly LayerName[] = ['lsm'];
+export const whereTheHostHasIt: readonly LayerName[] = ['lsm'];
 
 /** Layer by layer what is asked for on this host. A layer that is neither allowed to be missing nor given stays `on`: the plan refuses it. */
 export function layerRequests(isolation: StoredGuest['isolation'], host: HostCapabilities): LayerRequests {
@@ -31,6 +36,29 @@ export function layerRequests(isolation: StoredGuest['isolation'], host: HostCap
     return forgiven && layerObstacle(layer, host) !== undefined ? 'missing' : 'on';
   };
   return Object.fromEntries(layerNames.map((layer) => [layer, request(layer)])) as LayerRequests;
+}
+
+/** Layers that are asked for and that this host cannot give: errors of the plan, and of Apply before it touches anything. */
+export function layerObstacles(guest: GuestDesired, host: HostCapabilities): readonly Diagnostic[] {
+  const requests = layerRequests(guest.isolation, host);
+  const resource = describeAddress(guestAddress(guest));
+  return layerNames.flatMap((layer) => {
+    const reason = requests[layer] === 'on' ? layerObstacle(layer, host) : undefined;
+    if (reason === undefined) return [];
+    return [
+      problem('layer-not-available', `${resource}: the host cannot give the layer ${layer}: ${reason}`, {
+        host: guest.host,
+        resource,
+        path: ['isolation'],
+        hint: `Put that right on the host or choose another. Or let the guest do without: isolation = { may_be_missing = [${JSON.stringify(layer)}] }; then plan and evidence say "missing".`,
+      }),
+    ];
+  });
+}
+
+/** Layers that the definition lets be missing, or needs none, and that are. */
+export function missingLayers(requests: LayerRequests): readonly LayerName[] {
+  return layerNames.filter((layer) => requests[layer] === 'missing');
 }
 
 /** Layers that this host can never show to be effective, with the reason. */
