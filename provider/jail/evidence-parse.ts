@@ -18,6 +18,7 @@ import {
   type ProcessObservation,
   type ThreadObservation,
 } from './observation.ts';
+import { parseImages } from './disks.ts';
 import { parseFile, parseLimits, parseMountinfo, parseStat, parseThreads, parseUnits } from './proc-parse.ts';
 
 /**
@@ -54,6 +55,7 @@ export function parseEvidence(
         sharedNamespaces: sharedNamespaces(guest, owners, raw),
         mounts: mountsOf(guest, raw),
         deviceNodes: deviceNodesOf(guest, raw),
+        images: parseImages(raw.files.get(`${expectation.runDirectory}/disks`)),
         chroot: parseFile(raw.stats.get(expectation.chroot)),
         chrootEntries: entriesOf(expectation.chroot, raw),
       };
@@ -202,7 +204,8 @@ function sharedNamespaces(
 function openFilesOf(pid: number, raw: Indexed): readonly OpenFileObservation[] | undefined {
   const files = (raw.linksIn.get(`/proc/${pid}/fd`) ?? []).flatMap(([name, link]) => {
     const descriptor = digits(name);
-    return descriptor === undefined ? [] : [{ descriptor, target: link.target, type: link.type }];
+    const file = parseFile(raw.stats.get(`/proc/${pid}/fd/${name}`));
+    return descriptor === undefined ? [] : [{ descriptor, ...link, file }];
   });
   return files.length === 0 || !raw.complete ? undefined : files;
 }

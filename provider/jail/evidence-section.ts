@@ -68,7 +68,12 @@ one_process() {
   set +f
   set -- "$1" /proc/"$1"/fd/*
   set -f
-  if [ $# -le ${maxOpenFiles + 1} ]; then links="$links /proc/$1/fd"
+  if [ $# -le ${maxOpenFiles + 1} ]; then
+    links="$links /proc/$1/fd"
+    shift
+    for file do
+      if [ -f "$file" ] || [ -b "$file" ]; then stats="$stats $file"; fi
+    done
   else many="$many $1" links="$links /proc/$1/fd/[0-9] /proc/$1/fd/[0-9][0-9]"
   fi
 }
@@ -89,7 +94,7 @@ one_unit() {
   fi
   case $uid in '' | *[!0-9]*) uid='' ;; *) uids="$uids|$uid" ;; esac
   case $main in '' | 0 | *[!0-9]*) ;; *) lines="$lines /proc/$main/mountinfo" stats="$stats /proc/$main/root/dev/*" ;; esac
-  stats="$stats $run/root/$guest" links="$links $run/root/$guest"
+  stats="$stats $run/root/$guest" links="$links $run/root/$guest" files="$files $run/guests/$guest/disks"
   printf 'guest\\0%s\\0%s\\0%s\\0%s\\0%s\\0' "$guest" "$uid" "$main" "$pids" "$many"
 }
 namespaces_of 1

@@ -1,5 +1,6 @@
 import type { LayerName, LayerRequests } from '../model/evidence.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
+import { imageCount } from './disks.ts';
 import { guestPlaces } from './places.ts';
 import { rlimitValues } from './rlimits.ts';
 
@@ -23,6 +24,8 @@ export interface LaunchPlan {
   readonly disks: readonly LaunchDisk[];
   /** Size of the guest's memory where that is a shared memory file; 0 where it is not. Unit: MiB. */
   readonly sharedMemoryMib: number;
+  /** `user`: QEMU plays the network itself. */
+  readonly network: 'none' | 'user';
   /** Names below /dev beside those every guest has: `vfio/12`. */
   readonly devices: readonly string[];
   /** The host's mounts below /dev are moved in, in place of fresh ones. */
@@ -90,6 +93,11 @@ export interface IsolationExpectation {
   readonly rlimits: Readonly<Record<string, number>>;
   /** Names below the private /dev, e.g. `null`, `kvm`. */
   readonly deviceNodes: readonly string[];
+  /** How many images its disks are and stand on. */
+  readonly images: number;
+  /** As in `LaunchPlan`. */
+  readonly sharedMemoryMib: number;
+  readonly network: LaunchPlan['network'];
   readonly requests: LayerRequests;
   /** Layers that this host can never show to be effective, with the reason: there `unproven` is as expected. */
   readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
@@ -133,6 +141,9 @@ export function isolationExpectation(
     logDirectory: places.logDirectory,
     rlimits: rlimitValues(plan, lease.shared),
     deviceNodes: deviceNodesOf(plan),
+    images: imageCount(plan.disks),
+    sharedMemoryMib: plan.sharedMemoryMib,
+    network: plan.network,
     requests: plan.requests,
     unprovable: host.unprovable,
     qemuDevice: host.qemuDevice,

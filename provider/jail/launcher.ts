@@ -3,6 +3,7 @@ import { lines, sh, type ShellText, word } from '../model/shell.ts';
 import { capabilitiesCommand } from './capabilities.ts';
 import { chrootArguments, chrootStep } from './chroot.ts';
 import { deviceNodesStep } from './device-nodes.ts';
+import { disksStep } from './disks.ts';
 import { filesStep } from './files.ts';
 import type { LaunchPlan } from './launch-plan.ts';
 import { leaseStep } from './lease.ts';
@@ -31,10 +32,12 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
   const outside = [leaseStep(), userStep(), chrootStep(), filesStep(), namespacesStep()];
   const inside = [
     trustedFilesStep(plan),
-    deviceNodesStep(plan),
     loggersStep(plan.serialLogMaxKib),
+    // with the host's /dev still there, and after the loggers, whose descriptors it needs
+    disksStep(plan),
+    deviceNodesStep(plan),
     launchStep(plan, places),
-  ];
+  ].filter((step) => step !== undefined);
   return sh`#!/bin/sh
 # Starts and stops the guest ${word(plan.guest)}. Made by Stockade: edits show as drift and are undone.
 #   launch run     what the guest's unit starts: prepares the jail, ends as the parent of QEMU's pid namespace
@@ -108,6 +111,6 @@ function launchStep(plan: LaunchPlan, places: GuestPlaces): LauncherStep {
     ${userArguments(plan)} \\
     ${chrootArguments(plan, places.chroot)} \\
     ${seccompArguments} \\
-    ${lastRedirections}`,
+    ${lastRedirections(plan)}`,
   };
 }

@@ -45,6 +45,8 @@ export interface OpenFileObservation {
   readonly target: string;
   /** `find`'s letter for what lies behind it: f d l p s b c, others for errors. */
   readonly type: string;
+  /** What lies behind it, of regular files and block devices. */
+  readonly file?: FileObservation | undefined;
 }
 
 export interface LimitObservation {
@@ -110,6 +112,8 @@ export interface GuestObservation {
   readonly mounts: readonly MountObservation[] | undefined;
   /** By name below the private /dev, read through the namespace parent's root. */
   readonly deviceNodes: Readonly<Record<string, FileObservation>> | undefined;
+  /** Images of the guest's disks as the launcher found them; `undefined`: its record could not be read. */
+  readonly images: readonly Pick<FileObservation, 'device' | 'inode'>[] | undefined;
   readonly chroot: FileObservation | undefined;
   /** Names in it, some; `undefined`: it could not be listed. */
   readonly chrootEntries: readonly string[] | undefined;

@@ -1,7 +1,7 @@
 import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText } from '../model/shell.ts';
 import { confinedProcesses, judge } from './judge.ts';
-import type { IsolationExpectation } from './launch-plan.ts';
+import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import type { GuestObservation, OpenFileObservation, ProcessObservation } from './observation.ts';
 
 /** The descriptor on which QEMU finds the guest's serial console, to be passed on by `-add-fd`. */
@@ -10,10 +10,12 @@ export const serialDescriptor = 3;
 /** First thing in the launcher: nothing that was open by chance goes any further. */
 export const closeInherited: ShellText = sh`exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-`;
 
-/** Redirections of the last command: stderr and serial console to the loggers, an empty stdin, nothing else. */
-export const lastRedirections: ShellText = sh`</dev/null >&7 2>&7 ${serialDescriptor}>&8 7>&- 8>&-`;
+/** Redirections of the last command: stderr and serial console to the loggers, an empty stdin; with disks `disksStep` has done most of it. */
+export function lastRedirections({ disks }: Pick<LaunchPlan, 'disks'>): ShellText {
+  return disks.length > 0 ? sh`</dev/null 2>&1` : sh`</dev/null >&7 2>&7 ${serialDescriptor}>&8 7>&- 8>&-`;
+}
 
-/** QEMU's own means: event loops and counters without a name outside. A memfd could be one more, but nobody asked for one. */
+/** QEMU's own means: event loops and counters without a name outside. */
 const anonymous: ReadonlySet<string> = new Set([
   'anon_inode:[eventfd]',
   'anon_inode:[eventpoll]',
@@ -23,6 +25,10 @@ const anonymous: ReadonlySet<string> = new Set([
 ]);
 /** Where an accelerator of the kernel's was asked for, and nowhere else. */
 const kvm = /^anon_inode:kvm-(vm|vcpu:\d{1,4})$/;
+/** Where QEMU plays the network: in a net namespace of its own its sockets lead nowhere. */
+const socket = /^socket:\[\d{1,20}\]$/;
+/** The guest's memory where it is shared. Any process may call a memfd so: there may be one, and RLIMIT_FSIZE bounds it. */
+const memory = '/memfd:memory-backend-memfd (deleted)';
 
 export function proveOpenFiles(
   observation: GuestObservation,
@@ -32,6 +38,10 @@ export function proveOpenFiles(
   const unknown: string[] = [];
   const processes = confinedProcesses(observation);
   const known = knownTargets(expectation);
+  const images = identities(observation.images);
+  if (expectation.images > 0 && observation.images?.length !== expectation.images) {
+    unknown.push("the launcher's record of the disks could not be read");
+  }
   for (const process of processes) {
     if (process.openFiles === undefined) {
       unknown.push(`open files of the ${process.role} could not be listed`);
@@ -40,21 +50,51 @@ export function proveOpenFiles(
     if (process.moreOpenFiles) unknown.push(`the ${process.role} has too many open files to list them`);
     for (const file of process.openFiles) {
       if (file.type === 'd') wrong.push(`${process.role} holds the directory ${JSON.stringify(file.target)}`);
-      else if (!expected(process, file, known)) {
+      else if (!expected(process, file, known) && !isImage(process, file, images, expectation)) {
         wrong.push(`${process.role} holds ${JSON.stringify(file.target)}`);
       }
     }
+    if (memories(process.openFiles).size > 1) wrong.push(`${process.role} holds more than one shared memory`);
   }
   const raw = processes.flatMap((process) =>
-    (process.openFiles ?? []).map((file) => `${process.pid} ${file.descriptor} ${file.type} ${file.target}`),
+    (process.openFiles ?? []).map(
+      (file) => `${process.pid} ${file.descriptor} ${file.type} ${identity(file)} ${file.target}`,
+    ),
   );
-  return judge(
-    'open-files',
-    'the monitor, logs and event counters alone',
-    observation,
-    { wrong, unknown },
-    raw,
-  );
+  return judge('open-files', requested(expectation), observation, { wrong, unknown }, raw);
+}
+
+function requested({ images, sharedMemoryMib, network }: IsolationExpectation): string {
+  const more = [
+    ...(images > 0 ? ['the images of its disks'] : []),
+    ...(sharedMemoryMib > 0 ? ['its memory'] : []),
+    ...(network === 'user' ? ['sockets'] : []),
+  ];
+  return `${['the monitor', ...more, 'logs'].join(', ')} and event counters alone`;
+}
+
+function identity({ file }: OpenFileObservation): string {
+  return file === undefined ? '-' : `${file.device}:${file.inode}`;
+}
+
+function identities(images: GuestObservation['images']): ReadonlySet<string> {
+  return new Set((images ?? []).map(({ device, inode }) => `${device}:${inode}`));
+}
+
+/** By device and inode: the name that a process in another view of the file system shows may be any. */
+function isImage(
+  process: ProcessObservation,
+  file: OpenFileObservation,
+  images: ReadonlySet<string>,
+  expectation: IsolationExpectation,
+): boolean {
+  if (process.role === 'logger' || expectation.images === 0) return false;
+  return (file.type === 'f' || file.type === 'b') && images.has(identity(file));
+}
+
+/** Each by its inode: QEMU may hold the same one by several descriptors. */
+function memories(files: readonly OpenFileObservation[]): ReadonlySet<string> {
+  return new Set(files.filter(({ target }) => target === memory).map(identity));
 }
 
 /** Type and target together: a name alone could be that of a memfd or a file made to look right. */
@@ -62,15 +102,18 @@ interface KnownTargets {
   readonly logger: ReadonlyMap<string, string>;
   readonly deviceModel: ReadonlyMap<string, string>;
   readonly usesKvm: boolean;
+  readonly usesSockets: boolean;
 }
 
-function knownTargets({ runDirectory, logDirectory, deviceNodes }: IsolationExpectation): KnownTargets {
+function knownTargets(expectation: IsolationExpectation): KnownTargets {
+  const { runDirectory, logDirectory, deviceNodes, sharedMemoryMib, network } = expectation;
   const files = (type: string, directory: string, names: readonly string[]) =>
     names.map((name) => [`${directory}/${name}`, type] as const);
   const none = ['/dev/null', 'c'] as const;
   const usesKvm = deviceNodes.includes('kvm');
   return {
     usesKvm,
+    usesSockets: network === 'user',
     logger: new Map([
       none,
       ...files('f', logDirectory, ['serial.0', 'serial.1', 'stderr.0', 'stderr.1']),
@@ -80,6 +123,7 @@ function knownTargets({ runDirectory, logDirectory, deviceNodes }: IsolationExpe
       none,
       ...files('p', runDirectory, ['qmp.in', 'qmp.out', 'serial', 'stderr']),
       ...(usesKvm ? [['/dev/kvm', 'c'] as const] : []),
+      ...(sharedMemoryMib > 0 ? [[memory, 'f'] as const] : []),
     ]),
   };
 }
@@ -89,6 +133,7 @@ function expected(process: ProcessObservation, file: OpenFileObservation, known:
   return (
     known.deviceModel.get(file.target) === file.type ||
     anonymous.has(file.target) ||
-    (known.usesKvm && kvm.test(file.target))
+    (known.usesKvm && kvm.test(file.target)) ||
+    (known.usesSockets && file.type === 's' && socket.test(file.target))
   );
 }

@@ -1,6 +1,7 @@
 import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText, word } from '../model/shell.ts';
 import { confinedProcesses, judge } from './judge.ts';
+import { writableBytes } from './disk-sizes.ts';
 import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import { loggerLimits } from './logger.ts';
 import type { GuestObservation, ProcessObservation } from './observation.ts';
@@ -20,23 +21,49 @@ export type RlimitName = keyof typeof rlimitLabels;
 /** QEMU's thread pool reaches 64 threads by itself, and a guest can provoke that; without a margin it would abort. */
 const threadPool = 64;
 const threadMargin = 16;
+/** Xen's limit for a device model that writes no file of its own. Unit: bytes. */
+const minFileSize = 262_144;
+const mib = 1_048_576;
+/** What QEMU locks beside the guest's memory when a device is passed through: what of other devices is mapped. Unit: MiB. Source: libvirt. */
+const vfioOverheadMib = 1024;
+
+type LimitedPlan = Pick<LaunchPlan, 'vcpus' | 'disks' | 'sharedMemoryMib' | 'devices' | 'limits'>;
+
+/** The largest file that the guest's disks or shared memory need. It counts for memfds too, not for block devices. */
+function fileSize({ disks, sharedMemoryMib }: LimitedPlan): number {
+  return Math.max(minFileSize, sharedMemoryMib * mib, ...disks.map((disk) => writableBytes(disk) ?? 0));
+}
+
+/** Nothing, but for guests with a VFIO device: these have their whole memory locked. */
+function lockedMemory({ devices, limits }: LimitedPlan): number {
+  const usesVfio = devices.some((device) => device.startsWith('vfio/'));
+  return usesVfio ? (limits.memoryMib + vfioOverheadMib) * mib : 0;
+}
 
 /**
- * Soft and hard limits of QEMU and its namespace parent: Xen's for a device model, Firecracker's number of open files.
+ * Soft and hard limits of QEMU and its namespace parent: Xen's for a device model, Firecracker's number of open files unless the plan says another.
  * Units: bytes for fsize, core, msgqueue and memlock; else a number.
  */
 export function rlimitValues(
-  plan: Pick<LaunchPlan, 'vcpus'>,
+  plan: LimitedPlan,
   sharedUser: boolean,
 ): Readonly<Partial<Record<RlimitName, number>>> {
   const nproc = threadPool + plan.vcpus + threadMargin;
-  const others = { fsize: 262144, nofile: 2048, core: 0, msgqueue: 0, memlock: 0, locks: 0 };
+  const others = {
+    fsize: fileSize(plan),
+    nofile: plan.limits.openFiles,
+    core: 0,
+    msgqueue: 0,
+    memlock: lockedMemory(plan),
+    locks: 0,
+  };
   // It counts per uid: under a shared user one guest would take what another needs (Xen dropped it for that).
   return sharedUser ? others : { ...others, nproc };
 }
 
-/** Part of the last command; `nproc` only where the user is the guest's own. */
+/** Part of the last command, nothing where the layer is not asked for; `nproc` only where the user is the guest's own. */
 export function rlimitsCommand(plan: LaunchPlan): ShellText {
+  if (plan.requests.rlimits !== 'on') return sh``;
   const { nproc = 0, ...others } = rlimitValues(plan, false);
   const options = Object.entries(others).map(([name, value]) => word(`--${name}=${value}`));
   return sh`prlimit ${joined(options)} \${own_user:+--nproc=${nproc}}`;

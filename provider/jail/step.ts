@@ -21,6 +21,7 @@ export const stepExitCodes = {
   loggers: 47,
   launch: 48,
   'trusted-files': 49,
+  disks: 50,
 } as const;
 export type StepName = keyof typeof stepExitCodes;
 

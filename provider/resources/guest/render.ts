@@ -50,6 +50,7 @@ export function renderGuest(
     requests: layerRequests(guest.isolation, host),
     disks: guest.disks,
     sharedMemoryMib: guest.sharedMemory ? guest.memoryMib : 0,
+    network: guest.network,
     devices: guest.devices.map((path) => path.slice('/dev/'.length)),
     hostDevMounts: guest.isolation.hostDevMounts,
     limits: launchLimits(guest),

@@ -192,19 +192,6 @@ END
   [ -z "$refused" ] || fail "$refused: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
 }
 
-# A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues
-step_device_nodes() {
-  step=device-nodes code=46
-  printf '%s\n' \
-    'stockade-dev /dev tmpfs mode=755,size=65536,nosuid,noexec 0 0' \
-    'stockade-pts /dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0' \
-    'stockade-shm /dev/shm tmpfs mode=1777,size=65536,nosuid,nodev,noexec,X-mount.mkdir 0 0' \
-    'stockade-mqueue /dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0' \
-    >"$run/fstab" || fail "cannot write $run/fstab"
-  mount --all --fstab "$run/fstab" || fail 'cannot mount the private /dev'
-  cp -a -- /proc/1/root/dev/full /proc/1/root/dev/null /dev/pts/ptmx /proc/1/root/dev/random /proc/1/root/dev/urandom /proc/1/root/dev/zero /dev/ || fail 'cannot copy device nodes'
-}
-
 # What QEMU prints goes through pipes to unprivileged loggers that hold descriptors alone, and stop when all is written
 step_loggers() {
   step=loggers code=47
@@ -225,6 +212,19 @@ done'
   command exec 6<&- 5<>"$run/serial" 6<"$run/serial" 8>"$run/serial" 5>&- || fail "cannot open $run/serial"
   start_logger serial 524288 7>&- 8>&-
   exec 6<&-
+}
+
+# A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues
+step_device_nodes() {
+  step=device-nodes code=46
+  printf '%s\n' \
+    'stockade-dev /dev tmpfs mode=755,size=65536,nosuid,noexec 0 0' \
+    'stockade-pts /dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0' \
+    'stockade-shm /dev/shm tmpfs mode=1777,size=65536,nosuid,nodev,noexec,X-mount.mkdir 0 0' \
+    'stockade-mqueue /dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0' \
+    >"$run/fstab" || fail "cannot write $run/fstab"
+  mount --all --fstab "$run/fstab" || fail 'cannot mount the private /dev'
+  cp -a -- /proc/1/root/dev/full /proc/1/root/dev/null /dev/pts/ptmx /proc/1/root/dev/random /proc/1/root/dev/urandom /proc/1/root/dev/zero /dev/ || fail 'cannot copy device nodes'
 }
 
 # QEMU, process 1 of its own pid namespace: limited, without privileges to gain, it then drops root and locks itself in
@@ -273,8 +273,8 @@ case ${1-} in
   inside)
     uid=$2 gid=$3 shared=$4 logger_uid=$5 logger_gid=$6
     step_trusted_files
-    step_device_nodes
     step_loggers
+    step_device_nodes
     step_launch
     ;;
   stop) stop_guest ;;
