@@ -1,3 +1,4 @@
+import type { IResolvable } from 'cdktf';
 import { Construct } from 'constructs';
 import { type LayerName, layerNames } from '../provider/model/evidence.ts';
 import { DataStockadeGuestEvidence } from './generated/data-stockade-guest-evidence/index.ts';
@@ -26,6 +27,16 @@ export class GuestEvidence extends Construct {
       // Host and name are known before the guest is there: the generation is not, so the evidence is read after the guest.
       generation: resource.generation,
     });
+  }
+
+  /** Whether it runs and every layer stands as asked for; steady while that is so. */
+  get isolated(): IResolvable {
+    return this.data.isolated;
+  }
+
+  /** Whether it runs and every layer is `effective`, none off, missing or unproven. */
+  get proven(): IResolvable {
+    return this.data.proven;
   }
 
   /** `effective`, `ineffective`, `unproven`, `missing` or `off`; only `effective` is good. */

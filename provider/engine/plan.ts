@@ -1,12 +1,15 @@
 import type { Change } from '../model/change.ts';
 import { type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
 import { describeAddress } from '../model/address.ts';
+import type { LayerName } from '../model/evidence.ts';
 import type { Operation, Upload } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
+import { qemuCautions } from '../resources/guest/cautions.ts';
 import { type GuestDesired, guestAddress } from '../resources/guest/desired.ts';
 import { guestDiff } from '../resources/guest/diff.ts';
 import type { LeasableUsers } from '../resources/guest/lease.ts';
 import { guestOperations } from '../resources/guest/operations.ts';
+import { layerObstacle } from '../resources/guest/requests.ts';
 import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
@@ -37,7 +40,7 @@ export interface HostPlan {
 
 /**
  * Plans one host as a whole: host before users before guests. What the host cannot give is found here, before anything is
- * touched; all obstacles at once.
+ * touched; all obstacles at once. What QEMU says against guests that are made or changed is beside it, as warnings.
  */
 export function planHost(
   wish: HostWish,
@@ -49,14 +52,19 @@ export function planHost(
   const guests = wish.guests.map((guest) => planGuest(guest, wish, snapshot, { host, users }, roots));
   const obstacles = [...host.obstacles, ...users.obstacles, ...guests.flatMap((guest) => guest.obstacles)];
   if (obstacles.length > 0) return failure(...obstacles);
-  return success({
+  const plan = {
     changes: [...host.changes, ...users.changes, ...guests.flatMap((guest) => guest.changes)],
     operations: [...host.operations, ...users.operations, ...guests.flatMap((guest) => guest.operations)],
-  });
+  };
+  return success(
+    plan,
+    guests.flatMap(({ warnings = [] }) => warnings),
+  );
 }
 
 interface Part extends HostPlan {
   readonly obstacles: readonly Diagnostic[];
+  readonly warnings?: readonly Diagnostic[];
 }
 
 const nothing: Part = { changes: [], operations: [], obstacles: [] };
@@ -120,7 +128,8 @@ function planGuest(
   ];
   if (obstacles.length > 0 || users === undefined || ready === undefined) return { ...nothing, obstacles };
   const rendered = renderGuest(desired, ready, roots);
-  const change = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered);
+  const why = (layer: LayerName) => layerObstacle(layer, ready);
+  const change = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
   const uploads = new Map([...wish.uploads].filter(([digest]) => !snapshot.files.has(digest)));
   const usersChange = before.users.operations.filter(({ id }) => id === qemuUsersStepId(desired));
   const after = [...before.host.ready, ...usersChange.map(({ id }) => id)];
@@ -128,6 +137,7 @@ function planGuest(
     changes: [change],
     operations: guestOperations({ change, desired, facts, users, rendered, uploads, after, roots }),
     obstacles: [],
+    warnings: change.action === 'noop' ? [] : qemuCautions(desired),
   };
 }
 

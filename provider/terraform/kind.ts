@@ -14,6 +14,17 @@ export interface Found {
   readonly state: ObjectValue;
 }
 
+/** What is known when a plan is made. */
+export interface Prospect {
+  /** As `work` has it; `undefined` where it is to be made, and where its host was not looked at. */
+  readonly change?: Change;
+  /** `undefined`: the host was not looked at. */
+  readonly snapshot?: HostSnapshot;
+  /** As Terraform last knew it; `null`: it is to be made. */
+  readonly prior: ObjectValue | null;
+  readonly fleet: string;
+}
+
 /** What is to be done about an object, and what it means. */
 export interface Work {
   readonly change: Change;
@@ -58,6 +69,11 @@ export interface Kind<S extends z.ZodObject, D> {
   readonly dependents: (address: Address, fleet: string, snapshot: HostSnapshot) => readonly string[];
   /** Takes it away. Warnings say what is kept, and why. */
   readonly removal: (address: Address, fleet: string, snapshot: HostSnapshot) => Result<readonly Operation[]>;
+  /**
+   * What people should know before they say yes, beside what stands against a change and what it disturbs. Asked where the object
+   * is made or changed, so that a plan without changes is silent. `config` may hold unknown values: what is known of it counts.
+   */
+  readonly remarks?: (address: Address, config: ObjectValue, prospect: Prospect) => readonly Diagnostic[];
   /** Puts what is decided before Apply into the plan. `desired` is missing while the definition is not wholly known. */
   readonly plan: (planned: ObjectValue, prior: ObjectValue | null, desired: D | undefined) => ObjectValue;
   /** QEMUs that the host has to be asked about, beside those it knows of. */

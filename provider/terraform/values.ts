@@ -20,6 +20,25 @@ export function parseSpec<S extends z.ZodObject>(spec: S, config: ObjectValue): 
     : { ok: false, diagnostics: parsed.error.issues.map((issue) => issueAt(spec, [], issue)) };
 }
 
+/** What is known of a configuration, attribute by attribute, defaults included; without those that are not as the spec has them. */
+export function parseKnown<S extends z.ZodObject>(spec: S, config: ObjectValue): Partial<z.output<S>> {
+  const entries = Object.entries(spec.shape).flatMap(([key, field]) => {
+    const value = config[toSnake(key)] ?? null;
+    if (isUnknown(value)) return [];
+    const parsed = (field as z.ZodType).safeParse(specInput(field as z.ZodType, knownPart(value)));
+    return parsed.success && parsed.data !== undefined ? [[key, parsed.data] as const] : [];
+  });
+  return Object.fromEntries(entries) as Partial<z.output<S>>;
+}
+
+/** Unknown values left out: null in objects, nothing in lists. */
+function knownPart(value: TerraformValue): TerraformValue {
+  if (isUnknown(value)) return null;
+  if (isList(value)) return value.filter((one) => !isUnknown(one)).map(knownPart);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, knownPart(one)]));
+}
+
 /**
  * Checks what is known of a configuration. What depends on unknown values is left for later: Terraform
  * asks again once they are known.
@@ -54,6 +73,37 @@ export function fromSpec(schema: z.ZodType, value: unknown): TerraformValue {
   }
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
   throw new Error(`a spec value of type ${typeof value} has no Terraform form`);
+}
+
+/**
+ * What was found, with everything in it that says nothing (null, an empty list, `false`, an object of such) written as it was
+ * before, if that said nothing either; as null where there was nothing before.
+ */
+export function asItStood(found: TerraformValue, prior: TerraformValue): TerraformValue {
+  if (isNothing(found)) return isNothing(prior) ? prior : null;
+  if (isList(found)) {
+    const before = isList(prior) ? prior : [];
+    return found.map((one, index) => within(one, before[index] ?? null));
+  }
+  return within(found, prior);
+}
+
+function within(found: TerraformValue, prior: TerraformValue): TerraformValue {
+  if (!isObject(found)) return found;
+  const before = isObject(prior) ? prior : {};
+  return Object.fromEntries(
+    Object.entries(found).map(([name, value]) => [
+      name,
+      // A truth value has a default, and so is never unset.
+      typeof value === 'boolean' ? value : asItStood(value, before[name] ?? null),
+    ]),
+  );
+}
+
+function isNothing(value: TerraformValue): boolean {
+  if (isList(value)) return value.length === 0;
+  if (isObject(value)) return Object.values(value).every(isNothing);
+  return value === null || value === false;
 }
 
 /** A Terraform value as the spec's parser takes it: camelCase, what is null left out. */

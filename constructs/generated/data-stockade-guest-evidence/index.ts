@@ -90,6 +90,11 @@ export class DataStockadeGuestEvidenceLayersOutputReference extends cdktf.Comple
   public get state() {
     return this.getStringAttribute('state');
   }
+
+  // unprovable - computed: true, optional: false, required: false
+  public get unprovable() {
+    return this.getStringAttribute('unprovable');
+  }
 }
 
 export class DataStockadeGuestEvidenceLayersMap extends cdktf.ComplexMap {
@@ -312,6 +317,11 @@ export class DataStockadeGuestEvidence extends cdktf.TerraformDataSource {
     return this._host;
   }
 
+  // isolated - computed: true, optional: false, required: false
+  public get isolated() {
+    return this.getBooleanAttribute('isolated');
+  }
+
   // layers - computed: true, optional: false, required: false
   private _layers = new DataStockadeGuestEvidenceLayersMap(this, "layers");
   public get layers() {
@@ -322,6 +332,11 @@ export class DataStockadeGuestEvidence extends cdktf.TerraformDataSource {
   private _processes = new DataStockadeGuestEvidenceProcessesList(this, "processes", false);
   public get processes() {
     return this._processes;
+  }
+
+  // proven - computed: true, optional: false, required: false
+  public get proven() {
+    return this.getBooleanAttribute('proven');
   }
 
   // running - computed: true, optional: false, required: false

@@ -79,14 +79,19 @@ export function guestDesired(
     network: spec.network,
     devices: [...(spec.devices ?? [])].sort(),
     limits: spec.limits ?? {},
-    isolation: {
-      off: [...(spec.isolation?.off ?? [])].sort(),
-      mayBeMissing: [...(spec.isolation?.mayBeMissing ?? [])].sort(),
-      hostDevMounts: spec.isolation?.hostDevMounts ?? false,
-    },
+    isolation: guestIsolation(spec.isolation),
     serialLogMaxKib: spec.serialLogMaxKib,
     restartPolicy: spec.restartPolicy,
     shutdownTimeoutSeconds: spec.shutdownTimeoutSeconds,
+  };
+}
+
+/** Departures from full isolation, nothing left open. */
+export function guestIsolation(spec: GuestSpec['isolation']): GuestIsolation {
+  return {
+    off: [...(spec?.off ?? [])].sort(),
+    mayBeMissing: [...(spec?.mayBeMissing ?? [])].sort(),
+    hostDevMounts: spec?.hostDevMounts ?? false,
   };
 }
 

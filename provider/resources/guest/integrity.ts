@@ -58,13 +58,42 @@ export function standsAsAsked(layer: LayerEvidence): boolean {
   return layer.state !== 'ineffective';
 }
 
+/** It runs, and every layer stands as asked for. */
+export function isIsolated(evidence: GuestEvidence | undefined): boolean {
+  return isolationState(evidence) === 'ok';
+}
+
+/** It runs, and its live processes show every layer there is: none is off, missing, or not to be shown on its host. */
+export function isProven(evidence: GuestEvidence): boolean {
+  return isIsolated(evidence) && evidence.layers.every(({ state }) => state === 'effective');
+}
+
 function isolationState(evidence: GuestEvidence | undefined): string {
   if (evidence === undefined) return 'not observed';
   if (!evidence.running) return 'no process';
   const bad = evidence.layers.filter((layer) => !standsAsAsked(layer));
   if (evidence.layers.length === 0) return 'not observed';
   if (bad.length === 0) return 'ok';
-  return bad.map((layer) => `${layer.layer} ${layer.state}: ${layer.observed}`).join('; ');
+  return sameFindings(bad)
+    .map((layers) => `${namesOf(layers, evidence)} ${layers[0]?.state}: ${layers[0]?.observed}`)
+    .join('; ');
+}
+
+/** A cause that touches many layers (another program in QEMU's place) is told once. */
+function sameFindings(layers: readonly LayerEvidence[]): readonly (readonly LayerEvidence[])[] {
+  const groups = new Map<string, LayerEvidence[]>();
+  for (const layer of layers) {
+    const key = JSON.stringify([layer.state, layer.observed]);
+    groups.set(key, [...(groups.get(key) ?? []), layer]);
+  }
+  return [...groups.values()];
+}
+
+/** Few by name; of many only how many of how many. */
+function namesOf(layers: readonly LayerEvidence[], evidence: GuestEvidence): string {
+  return layers.length <= 4
+    ? layers.map(({ layer }) => layer).join(', ')
+    : `${layers.length} of ${evidence.layers.length} layers`;
 }
 
 function chrootState(facts: GuestFacts, evidence: GuestEvidence | undefined): string {

@@ -6,10 +6,10 @@ import { guestIntegrity } from '../../resources/guest/integrity.ts';
 import { renderGuest, withQemu } from '../../resources/guest/render.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { guestSchema } from '../../spec/guest.ts';
-import type { ObjectValue, TerraformValue } from '../../tfplugin/types.ts';
+import type { ObjectValue } from '../../tfplugin/types.ts';
 import { printableLine } from '../diagnostics.ts';
 import type { Found } from '../kind.ts';
-import { fromSpec } from '../values.ts';
+import { asItStood, fromSpec } from '../values.ts';
 import { fileState } from './guest-plan.ts';
 
 /** A guest as its host shows it: the definition from its record, the rest from files and processes. */
@@ -59,34 +59,21 @@ function fingerprint(facts: GuestFacts, snapshot: HostSnapshot) {
   return renderGuest({ ...facts.stored, name: facts.name }, capabilities);
 }
 
-/** What few guests have: empty, it shows as it stood before (none, an empty list or object). */
+/** What few guests have. The record does not tell none from an empty list or object: such show as they stood before. */
 function departures(stored: StoredGuest, prior: ObjectValue): ObjectValue {
-  const shape = guestSchema.shape;
-  const isolation = {
-    ...stored.isolation,
-    off: listed(stored.isolation.off),
-    mayBeMissing: listed(stored.isolation.mayBeMissing),
+  const { disks, devices, limits, isolation } = guestSchema.shape;
+  const found: ObjectValue = {
+    disks: fromSpec(disks, stored.disks),
+    devices: fromSpec(devices, stored.devices),
+    limits: fromSpec(limits, stored.limits),
+    isolation: fromSpec(isolation, stored.isolation),
   };
-  const plain =
-    isolation.off === undefined && isolation.mayBeMissing === undefined && !isolation.hostDevMounts;
-  const or = (key: string, empty: boolean, value: () => TerraformValue) =>
-    empty ? (prior[key] ?? null) : value();
+  const shown = Object.entries(found).map(([name, value]) => [name, asItStood(value, prior[name] ?? null)]);
   return {
-    disks: or('disks', stored.disks.length === 0, () => fromSpec(shape.disks, stored.disks)),
+    ...(Object.fromEntries(shown) as ObjectValue),
     shared_memory: stored.sharedMemory,
     network: stored.network,
-    devices: or('devices', stored.devices.length === 0, () => fromSpec(shape.devices, stored.devices)),
-    limits: or(
-      'limits',
-      Object.values(stored.limits).every((one) => one === undefined),
-      () => fromSpec(shape.limits, stored.limits),
-    ),
-    isolation: or('isolation', plain, () => fromSpec(shape.isolation, isolation)),
   };
-}
-
-function listed<T>(values: readonly T[]): readonly T[] | undefined {
-  return values.length === 0 ? undefined : values;
 }
 
 /** What was not set shows as not set: the record does not tell an empty command line from none. */

@@ -3,6 +3,7 @@ import { isolationProblems } from '../../engine/verify.ts';
 import { type Address, describeAddress } from '../../model/address.ts';
 import type { Change } from '../../model/change.ts';
 import { type Diagnostic, failure, problem, type Result, success } from '../../model/diagnostic.ts';
+import type { LayerName } from '../../model/evidence.ts';
 import { namePattern } from '../../model/names.ts';
 import type { Upload } from '../../model/operation.ts';
 import { guestUnit } from '../../model/paths.ts';
@@ -15,12 +16,14 @@ import {
 import { guestDiff } from '../../resources/guest/diff.ts';
 import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
 import { guestObstacles, renderGuest, withQemu } from '../../resources/guest/render.ts';
+import { layerObstacle } from '../../resources/guest/requests.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { type GuestFileSpec, guestSchema } from '../../spec/guest.ts';
 import { guestFile, type LocalFile, type LocalFiles } from '../files.ts';
 import type { Kind, Safety, Wish, Work } from '../kind.ts';
 import { planGuest } from './guest-plan.ts';
+import { guestRemarks } from './guest-remarks.ts';
 import { guestResourceSchema } from './guest-schema.ts';
 import { findGuest, recordState } from './guest-state.ts';
 import { integrityProblems } from './integrity-problems.ts';
@@ -89,7 +92,8 @@ function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
   if (offered === undefined) return failure(withoutUsers(desired));
   const facts = snapshot.guests.get(desired.name);
   const rendered = renderGuest(desired, capabilities);
-  const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered);
+  const why = (layer: LayerName) => layerObstacle(layer, capabilities);
+  const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
   const change = facts === undefined ? drift : withRecord(drift, recordState(facts));
   const missing = [...uploads].filter(([digest]) => !snapshot.files.has(digest));
   const operations = guestOperations({
@@ -148,6 +152,7 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
     want: (wish) => want(files, wish),
     obstacles,
     work,
+    remarks: guestRemarks,
     dependents: () => [],
     removal: (address: Address, fleet, snapshot) => {
       const generation = snapshot.guests.get(address.name)?.generation ?? 'any';

@@ -1,6 +1,7 @@
 import { describeAddress } from '../../model/address.ts';
 import { assertNever } from '../../model/assert.ts';
-import type { Change, FieldReason } from '../../model/change.ts';
+import type { Address } from '../../model/address.ts';
+import type { Change, FieldReason, IsolationChange, IsolationLine } from '../../model/change.ts';
 import { caution, type Diagnostic } from '../../model/diagnostic.ts';
 import { toSnake } from '../words.ts';
 
@@ -14,6 +15,49 @@ export function announcements(change: Change): readonly Diagnostic[] {
       detail: 'It happens when this plan is applied.',
     }),
   ];
+}
+
+/** What becomes of a guest's isolation: `guest db1 loses: network namespace; gains: /dev/vfio/12`. */
+export function isolationNews(
+  address: Address,
+  isolation: IsolationChange | undefined,
+): readonly Diagnostic[] {
+  if (isolation === undefined) return [];
+  const { losses, gains, regained, dropped } = isolation;
+  const parts = [
+    ['loses', losses],
+    ['gains', gains],
+    ['regains', regained],
+    ['gives up', dropped],
+  ] as const;
+  const told = parts.filter(([, lines]) => lines.length > 0);
+  const summary = told.map(([verb, lines]) => `${verb}: ${lines.map(({ what }) => what).join(', ')}`);
+  const weaker = losses.length + gains.length > 0;
+  return [
+    caution(
+      weaker ? 'isolation-weaker' : 'isolation-stronger',
+      `${address.kind} ${address.name} ${summary.join('; ')}`,
+      {
+        host: address.host,
+        resource: describeAddress(address),
+        detail: [
+          ...losses.map((line) => `It loses ${whence(line)}: ${line.meaning}`),
+          ...gains.map((line) => `It gains ${whence(line)}: ${line.meaning}`),
+          ...regained.map((line) => `It regains ${whence(line)}.`),
+          ...dropped.map((line) => `It gives up ${whence(line)}.`),
+        ].join('\n'),
+      },
+    ),
+  ];
+}
+
+function whence({ what, path, reason }: IsolationLine): string {
+  const source = shownPath(path);
+  return reason === undefined ? `${what} (${source})` : `${what} (${source}; ${reason})`;
+}
+
+function shownPath(path: readonly (string | number)[]): string {
+  return path.map((step) => (typeof step === 'number' ? String(step) : toSnake(step))).join('.');
 }
 
 function consequence(change: Change): string | undefined {
@@ -34,8 +78,7 @@ function consequence(change: Change): string | undefined {
 }
 
 function showReason(reason: FieldReason): string {
-  const name = reason.path.map((step) => (typeof step === 'number' ? String(step) : toSnake(step))).join('.');
-  return `${name} ${short(reason.before)} -> ${short(reason.after)}`;
+  return `${shownPath(reason.path)} ${short(reason.before)} -> ${short(reason.after)}`;
 }
 
 const shownCharacters = 160;

@@ -5,15 +5,17 @@ import { type Diagnostic, problem } from '../../model/diagnostic.ts';
 import {
   type CallContext,
   isWhollyKnown,
+  type ObjectValue,
   type PlanRequest,
   type PlanResponse,
   type PluginDiagnostic,
 } from '../../tfplugin/types.ts';
 import { concerning, pluginDiagnostics } from '../diagnostics.ts';
-import type { Kind } from '../kind.ts';
+import type { Kind, Prospect } from '../kind.ts';
 import { type Hosts, isSilent, type Reach } from '../reach.ts';
 import { parseSpec } from '../values.ts';
 import { announcements } from './announce.ts';
+import { isSame } from './settle.ts';
 
 interface Seen {
   readonly snapshot?: HostSnapshot;
@@ -39,20 +41,39 @@ export async function planResource<S extends z.ZodObject, D>(
   if (renamed !== undefined) return { planned: undecided, diagnostics: pluginDiagnostics([renamed]) };
   if (seen.diagnostics.length > 0)
     return { planned: undecided, diagnostics: pluginDiagnostics(concerning(address, seen.diagnostics)) };
-  if (!isWhollyKnown(config)) return { planned: undecided, privateState: memory };
+  const fleet = reach.kind === 'ready' ? reach.access.fleet : (hosts.fleet ?? '');
+  const prospect = { prior, fleet, ...(seen.snapshot === undefined ? {} : { snapshot: seen.snapshot }) };
+  if (!isWhollyKnown(config)) {
+    const remarks = remarksOf(kind, address, request, undecided, prospect);
+    return { planned: undecided, privateState: memory, diagnostics: pluginDiagnostics(remarks) };
+  }
   const parsed = parseSpec(kind.spec, config);
   if (!parsed.ok) return { planned: undecided, diagnostics: parsed.diagnostics };
-  const fleet = reach.kind === 'ready' ? reach.access.fleet : (hosts.fleet ?? '');
   const wanted = await kind.want({ address, fleet, spec: parsed.value }, seen.snapshot);
   if (!wanted.ok) {
     return { planned: undecided, diagnostics: pluginDiagnostics(concerning(address, wanted.diagnostics)) };
   }
+  const planned = kind.plan(request.planned, prior, wanted.value);
   return {
-    planned: kind.plan(request.planned, prior, wanted.value),
+    planned,
     privateState: memory,
     diagnostics:
-      seen.snapshot === undefined ? [] : outlook(kind, request, wanted.value, seen.snapshot, fleet),
+      seen.snapshot === undefined
+        ? pluginDiagnostics(remarksOf(kind, address, request, planned, prospect))
+        : outlook(kind, request, wanted.value, seen.snapshot, prospect),
   };
+}
+
+/** Where no operations are planned upon what the host shows: it is made, or the definition is all there is to go by. */
+function remarksOf<S extends z.ZodObject, D>(
+  kind: Kind<S, D>,
+  address: Address,
+  { action, prior, config, requiresReplace }: PlanRequest,
+  planned: ObjectValue,
+  prospect: Prospect,
+): readonly Diagnostic[] {
+  if (action === 'update' && (requiresReplace.length > 0 || isSame(planned, prior))) return [];
+  return kind.remarks?.(address, config, prospect) ?? [];
 }
 
 /** The host, if it can be asked. A host that is to be made in the same run does not answer yet, and need not. */
@@ -81,17 +102,22 @@ function outlook<S extends z.ZodObject, D>(
   request: PlanRequest,
   desired: D,
   snapshot: HostSnapshot,
-  fleet: string,
+  prospect: Prospect,
 ): readonly PluginDiagnostic[] {
   const obstacles = kind.obstacles(desired, snapshot);
   const address = kind.address(request.planned);
   if (obstacles.length > 0 || address === undefined) return pluginDiagnostics(obstacles);
-  if (request.action === 'create' || request.requiresReplace.length > 0) return [];
-  const found = kind.find(snapshot, address, fleet, request.prior ?? {});
+  const { action, prior, config } = request;
+  if (action === 'create')
+    return pluginDiagnostics(remarksOf(kind, address, request, request.planned, prospect));
+  if (request.requiresReplace.length > 0) return [];
+  const found = kind.find(snapshot, address, prospect.fleet, prior ?? {});
   if (found === undefined) return [];
   const work = kind.work(desired, snapshot);
   if (!work.ok) return pluginDiagnostics(work.diagnostics);
-  return pluginDiagnostics([...announcements(work.value.change), ...work.warnings]);
+  const { change } = work.value;
+  const remarks = change.action === 'noop' ? [] : kind.remarks?.(address, config, { ...prospect, change });
+  return pluginDiagnostics([...announcements(change), ...(remarks ?? []), ...work.warnings]);
 }
 
 /** What was made under another fleet's name is that fleet's on the host, whatever the configuration says now. */

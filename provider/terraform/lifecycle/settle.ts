@@ -10,6 +10,10 @@ export function settle(planned: ObjectValue, actual: ObjectValue): ObjectValue {
 function settled(planned: TerraformValue, actual: TerraformValue): TerraformValue {
   if (isUnknown(planned)) return actual;
   if (isObject(planned)) return settle(planned, isObject(actual) ? actual : {});
+  if (isList(planned)) {
+    const found = isList(actual) ? actual : [];
+    return planned.map((one, index) => settled(one, found[index] ?? null));
+  }
   return planned;
 }
 

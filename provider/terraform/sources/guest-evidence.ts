@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { HostSnapshot } from '../../engine/snapshot.ts';
 import { type GuestEvidence, layerNames } from '../../model/evidence.ts';
+import { isIsolated, isProven } from '../../resources/guest/integrity.ts';
 import { field } from '../../spec/field.ts';
 import { nameSchema } from '../../spec/names.ts';
 import {
@@ -31,10 +32,11 @@ const count = (description: string) => attribute.number({ computed: true, descri
 
 const layerAttributes: Attributes = {
   state: text(
-    '`effective`, `ineffective`, `unproven`, `missing` (the host cannot) or `off`. Only the first is good.',
+    '`effective`, `ineffective`, `unproven` (it could not be read, or see `unprovable`), `missing` (the host cannot, and the definition allows that) or `off` (switched off in the definition). Only the first is good.',
   ),
   requested: text('What was asked for.'),
   observed: text('What the live processes show.'),
+  unprovable: text('Why this host can never show it: `unproven` is then as expected. Else null.'),
   raw: attribute.list('string', {
     computed: true,
     description: 'The lines it rests on, as read; control characters are shown, not kept.',
@@ -56,6 +58,16 @@ const schema: Schema = {
   attributes: attributesOf(spec, 'resource', {
     taken_at: text("When it was taken, by the host's clock (RFC 3339); null where the host gave no answer."),
     running: attribute.bool({ computed: true, description: 'Its device model runs.' }),
+    isolated: attribute.bool({
+      computed: true,
+      description:
+        'It runs, and every layer stands as asked for: `effective`, or `off`, `missing` or `unproven` where definition and host say so.',
+    }),
+    proven: attribute.bool({
+      computed: true,
+      description:
+        'It runs, and every layer is `effective`: none is off, missing or unproven, for whatever reason. A host without a security module does not reach that.',
+    }),
     layers: attribute.nested('map', layerAttributes, {
       computed: true,
       description: 'By name of the layer.',
@@ -71,10 +83,12 @@ function values(evidence: GuestEvidence): ObjectValue {
   return {
     taken_at: evidence.takenAt,
     running: evidence.running,
+    isolated: isIsolated(evidence),
+    proven: isProven(evidence),
     layers: Object.fromEntries(
-      evidence.layers.map(({ layer, state, requested, observed, raw }) => [
+      evidence.layers.map(({ layer, state, requested, observed, unprovable = null, raw }) => [
         layer,
-        { state, requested, observed: printableLine(observed), raw: raw.map(printableLine) },
+        { state, requested, observed: printableLine(observed), unprovable, raw: raw.map(printableLine) },
       ]),
     ),
     processes: evidence.processes.map((one) => ({
@@ -90,10 +104,12 @@ function values(evidence: GuestEvidence): ObjectValue {
 
 /** Nobody could look: no layer is proven, and nothing is said to run. */
 function unproven(why: string): ObjectValue {
-  const layer = { state: 'unproven', requested: 'not known', observed: why, raw: [] };
+  const layer = { state: 'unproven', requested: 'not known', observed: why, unprovable: null, raw: [] };
   return {
     taken_at: null,
     running: false,
+    isolated: false,
+    proven: false,
     layers: Object.fromEntries(layerNames.map((name) => [name, layer])),
     processes: [],
   };
