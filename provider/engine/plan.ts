@@ -10,6 +10,7 @@ import { guestDiff } from '../resources/guest/diff.ts';
 import type { LeasableUsers } from '../resources/guest/lease.ts';
 import { guestOperations } from '../resources/guest/operations.ts';
 import { layerObstacle } from '../resources/guest/requests.ts';
+import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
 import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
@@ -123,6 +124,7 @@ function planGuest(
   const users = before.users.offered.get(desired.scheme);
   const obstacles = [
     ...guestObstacles(desired, capabilities),
+    ...sharedDiskObstacles(desired, wish.guests),
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];

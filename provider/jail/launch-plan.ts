@@ -64,7 +64,8 @@ export interface LaunchLimits {
 
 export interface QemuConfinement {
   readonly chroot: 'run-with' | 'option';
-  readonly user: 'run-with' | 'option';
+  /** `name`: `-runas` with a name that the launcher makes up; it takes no numbers (QEMU before 2.12). */
+  readonly user: 'run-with' | 'option' | 'name';
 }
 
 /** Who a guest runs as: what its lease file says. */

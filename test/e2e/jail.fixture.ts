@@ -15,7 +15,7 @@ import { sh, word, words } from '../../provider/model/shell.ts';
 import { qemuArguments } from '../../provider/toolstacks/qemu/argv.ts';
 import { unitDropIn, unitTemplate } from '../../provider/toolstacks/qemu/supervisor.ts';
 import type { LabHost } from '../lab/lab.ts';
-import { samplePlan } from '../samples.ts';
+import { samplePlan, sampleQemu } from '../samples.ts';
 import { notAsExpected } from '../container-host.ts';
 
 export const qemuBinary = '/usr/bin/qemu-system-x86_64';
@@ -89,7 +89,7 @@ export class JailHost {
     const plan: LaunchPlan = samplePlan({
       guest: name,
       qemuBinary,
-      qemuArguments: [...qemuArguments(guest, files, { version: '7.2' }), ...(options.qemu ?? ['-S'])],
+      qemuArguments: [...qemuArguments(guest, files, sampleQemu), ...(options.qemu ?? ['-S'])],
       serialLogMaxKib: 64,
       shutdownTimeoutSeconds: 0,
       restartPolicy: 'never',

@@ -9,8 +9,18 @@ const help7 = `usage: qemu-system-x86_64 [options] [disk_image]
 -xen-domid-restrict     restrict set of available xen operations
 -chroot dir     chroot to dir just before starting the VM
 -runas user     change to user id user just before starting the VM
+                user can be numeric uid:gid instead
 -sandbox on[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]
           [,spawn=allow|deny][,resourcecontrol=allow|deny]
+`;
+const helpOfDisks = `-machine [type=]name[,prop[=value][,...]]
+                memory-backend='backend-id' specifies explicitly provided backend for main RAM (default=none)
+-numa node[,mem=size][,cpus=firstcpu[-lastcpu]][,nodeid=node]
+-numa node[,memdev=id][,cpus=firstcpu[-lastcpu]][,nodeid=node]
+-add-fd fd=fd,set=set[,opaque=opaque]
+-blockdev [driver=]driver[,node-name=N][,discard=ignore|unmap]
+-netdev tap,id=str[,fd=h]
+-netdev user,id=str[,ipv4=on|off]
 `;
 const help10 = help7
   .replace(/^-chroot.*\n/m, '')
@@ -48,6 +58,13 @@ describe("QEMU's own answers", () => {
       runWithUser: false,
       chrootOption: true,
       runasOption: true,
+      runasNumeric: true,
+      blockdev: false,
+      addFd: false,
+      memfdBackend: false,
+      memoryBackendProperty: false,
+      numaMemdev: false,
+      userNetwork: false,
       xenDomidRestrict: true,
       machines: ['microvm', 'pc', 'q35'],
       fsdevDrivers: ['local', 'proxy', 'synth'],
@@ -64,6 +81,38 @@ describe("QEMU's own answers", () => {
       runasOption: true,
       fsdevDrivers: ['local', 'synth'],
       accelerators: { working: ['tcg', 'kvm'] },
+    });
+  });
+
+  it('say how disks, memory and network are to be given', () => {
+    const objects = 'List of user creatable objects:\n  iothread\n  memory-backend-memfd\n';
+    const parsed = parseQemuCapabilities(answers({ help: helpOfDisks, objects }));
+    expect(parsed).toMatchObject({
+      blockdev: true,
+      addFd: true,
+      memfdBackend: true,
+      memoryBackendProperty: true,
+      numaMemdev: true,
+      userNetwork: true,
+    });
+    const old = helpOfDisks
+      .replace(/^ +memory-backend.*\n/m, '')
+      .replace(/^-netdev user.*\n/m, '')
+      .replace(/^-numa .*memdev.*\n/m, '');
+    expect(parseQemuCapabilities(answers({ help: old, objects: 'memory-backend-memfdx\n' }))).toMatchObject({
+      blockdev: true,
+      memfdBackend: false,
+      memoryBackendProperty: false,
+      numaMemdev: false,
+      userNetwork: false,
+    });
+  });
+
+  it('say that a user is to be named where -runas takes no numbers', () => {
+    const help = help7.replace(/^ +user can be numeric.*\n/m, '');
+    expect(parseQemuCapabilities(answers({ help }))).toMatchObject({
+      runasOption: true,
+      runasNumeric: false,
     });
   });
 

@@ -9,6 +9,7 @@ import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/c
 import { unitDropIn } from '../../toolstacks/qemu/supervisor.ts';
 import { type GuestDesired, type GuestFile, guestAddress, type StoredGuest } from './desired.ts';
 import { launchLimits } from './limits.ts';
+import { deviceObstacles } from './qemu-obstacles.ts';
 import { layerObstacles, layerRequests } from './requests.ts';
 
 /** The files a guest has on its host, as they should be. */
@@ -84,7 +85,7 @@ export function guestObstacles(guest: GuestDesired, capabilities: HostCapabiliti
       }),
     ];
   }
-  const obstacles: Diagnostic[] = [...layerObstacles(guest, capabilities)];
+  const obstacles: Diagnostic[] = [...layerObstacles(guest, capabilities), ...deviceObstacles(guest, qemu)];
   if (!qemu.machines.includes(guest.machine)) {
     obstacles.push(
       problem('machine-unknown', `${resource}: this QEMU has no machine type ${guest.machine}`, {

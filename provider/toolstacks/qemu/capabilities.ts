@@ -26,6 +26,14 @@ export function parseQemuCapabilities(answers: QemuAnswers): QemuCapabilities | 
     runWithUser: /\buser=/.test(runWith),
     chrootOption: options.has('chroot'),
     runasOption: options.has('runas'),
+    runasNumeric: /\bnumeric uid:gid\b/.test(options.get('runas') ?? ''),
+    blockdev: options.has('blockdev'),
+    addFd: options.has('add-fd'),
+    memfdBackend: objectNames(answers.get('objects') ?? '').includes('memory-backend-memfd'),
+    // 5.0 to 5.2 have it and do not say so: they take -numa
+    memoryBackendProperty: /\bmemory-backend=/.test(options.get('machine') ?? ''),
+    numaMemdev: /\bnode\b.*\bmemdev=/.test(options.get('numa') ?? ''),
+    userNetwork: /^-netdev user,/m.test(options.get('netdev') ?? ''),
     xenDomidRestrict: options.has('xen-domid-restrict'),
     machines: firstWords(answers.get('machines') ?? ''),
     fsdevDrivers: devices.some((name) => name.startsWith('virtio-9p'))
@@ -67,6 +75,13 @@ function firstWords(text: string): readonly string[] {
 
 function deviceNames(text: string): readonly string[] {
   return [...text.matchAll(/^name "([A-Za-z0-9][A-Za-z0-9,._-]{0,63})"/gm)]
+    .map((match) => match[1] ?? '')
+    .slice(0, namesLimit);
+}
+
+/** Each on a line of its own, after blanks. */
+function objectNames(text: string): readonly string[] {
+  return [...text.matchAll(/^ *([a-z][a-z0-9-]{0,63})$/gm)]
     .map((match) => match[1] ?? '')
     .slice(0, namesLimit);
 }

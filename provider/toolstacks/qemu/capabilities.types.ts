@@ -13,6 +13,17 @@ export interface QemuCapabilities {
   readonly runWithUser: boolean;
   readonly chrootOption: boolean;
   readonly runasOption: boolean;
+  /** `-runas` takes UID:GID in numbers (2.12). */
+  readonly runasNumeric: boolean;
+  /** `-blockdev` (2.9) and `-add-fd` are known: without both no disk can be passed. */
+  readonly blockdev: boolean;
+  readonly addFd: boolean;
+  /** Shared memory: `memory-backend-memfd` (2.12), and how it becomes the guest's: `-machine memory-backend=` (5.0) or `-numa node,memdev=`. */
+  readonly memfdBackend: boolean;
+  readonly memoryBackendProperty: boolean;
+  readonly numaMemdev: boolean;
+  /** `-netdev user`: built with slirp. */
+  readonly userNetwork: boolean;
   readonly xenDomidRestrict: boolean;
   readonly machines: readonly string[];
   /** Drivers of `-fsdev`: local, proxy, synth. */

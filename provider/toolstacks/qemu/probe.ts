@@ -21,6 +21,8 @@ const bootSector = {
   diskBytes: 1_048_576,
 };
 const kvmProbeSeconds = 3;
+/** Raise when `qemu_query` asks for more: what was kept before counts no more. */
+const questions = 2;
 const queryTimeoutSeconds = 10;
 /** No answer of QEMU's is longer (its `-help` has 34 KB). */
 const answerLimitBytes = 262_144;
@@ -28,7 +30,7 @@ const answerLimitBytes = 262_144;
 /**
  * Defines `qemu_answers PATH`: prints what that QEMU says of itself as pairs of NUL-terminated words: `identity` (path, device,
  * inode, modification time, size), `sandbox` (exit status of a run with `sandboxProbe`), `version`, `help`, `machines`, `accelerators`,
- * `devices`, `kvm`; nothing where there is no such file, or one that is not root's alone. On a prepared host the answers are kept by the identity of the binary;
+ * `devices`, `objects`, `kvm`; nothing where there is no such file, or one that is not root's alone. On a prepared host the answers are kept by the identity of the binary;
  * KVM's is tried once per boot. `-fsdev help` is not asked: neither 7.2 nor 10.0 answers it.
  */
 export function qemuAnswers(roots: HostRoots = defaultRoots): ShellText {
@@ -51,6 +53,7 @@ qemu_query() {
   qemu_ask machines -machine help
   qemu_ask accelerators -accel help
   qemu_ask devices -device help
+  qemu_ask objects -object help
 }
 # qemu_try ACCELERATOR: whether a guest really runs under it, by one that ends itself with a status of its own
 qemu_try() {
@@ -89,7 +92,8 @@ qemu_answers() {
     printf 'kvm\\0%s\\0' "$qemu_kvm"
     return 0
   fi
-  qemu_kept=$qemu_cache/$qemu_id
+  # answers to other questions than these are not taken
+  qemu_kept=$qemu_cache/${questions}-$qemu_id
   if [ -f "$qemu_kept" ] && [ ! -L "$qemu_kept" ]; then cat -- "$qemu_kept"
   else
     qemu_forget

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LaunchPlan } from '../../../provider/jail/launch-plan.ts';
 import { launcherScript } from '../../../provider/jail/launcher.ts';
 import { qemuArguments, qemuConfinement } from '../../../provider/toolstacks/qemu/argv.ts';
-import { samplePlanParts } from '../../samples.ts';
+import { samplePlanParts, sampleQemu } from '../../samples.ts';
 import { unitDropIn, unitTemplate } from '../../../provider/toolstacks/qemu/supervisor.ts';
 
 const guest = {
@@ -17,14 +17,14 @@ const guest = {
 
 function planOf(version: '7.2' | '8.1' | '10.0', more: Partial<LaunchPlan> = {}): LaunchPlan {
   const flags = {
-    '7.2': { runWithChroot: false, runWithUser: false },
-    '8.1': { runWithChroot: true, runWithUser: false },
-    '10.0': { runWithChroot: true, runWithUser: true },
+    '7.2': { runWithChroot: false, runWithUser: false, runasNumeric: true },
+    '8.1': { runWithChroot: true, runWithUser: false, runasNumeric: true },
+    '10.0': { runWithChroot: true, runWithUser: true, runasNumeric: true },
   }[version];
   return {
     guest: guest.name,
     qemuBinary: '/usr/bin/qemu-system-x86_64',
-    qemuArguments: qemuArguments(guest, { kernel: '/k/vmlinuz', initrd: '/k/initrd' }, { version }),
+    qemuArguments: qemuArguments(guest, { kernel: '/k/vmlinuz', initrd: '/k/initrd' }, sampleQemu),
     confinement: qemuConfinement(flags),
     vcpus: guest.vcpus,
     usesKvm: false,
@@ -54,7 +54,7 @@ describe('launcher', () => {
 
   it('quotes whatever a kernel is told', () => {
     const commandLine = `it's $(touch /x) \`y\` "z" \\ \t; exit`;
-    const qemuArgs = qemuArguments({ ...guest, commandLine }, { kernel: "/k/it's, a" }, { version: '7.2' });
+    const qemuArgs = qemuArguments({ ...guest, commandLine }, { kernel: "/k/it's, a" }, sampleQemu);
     const script = launcherScript(planOf('7.2', { qemuArguments: qemuArgs }));
     const files = script.slice(
       script.indexOf('  set -- /usr/bin/qemu'),
@@ -94,12 +94,12 @@ describe('QEMU arguments', () => {
     const argv = qemuArguments(
       { ...guest, machine, accelerator: 'kvm' },
       { kernel: '/k/vmlinuz' },
-      { version: '7.2' },
+      sampleQemu,
     );
     await expect(`${argv.join('\n')}\n`).toMatchFileSnapshot(`argv/${machine}.txt`);
   });
   it('doubles commas where QEMU would part at them', () => {
-    const argv = qemuArguments(guest, { kernel: '/k/a,b' }, { version: '7.2' }, { state: '/s', run: '/r,x' });
+    const argv = qemuArguments(guest, { kernel: '/k/a,b' }, sampleQemu, { state: '/s', run: '/r,x' });
     expect(argv).toContain('pipe,id=qmp,path=/r,,x/guests/web1/qmp');
     expect(argv).toContain('/k/a,b');
   });

@@ -1,0 +1,83 @@
+import { describeAddress } from '../../model/address.ts';
+import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import type { QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
+import { sharedMemoryForm } from '../../toolstacks/qemu/memory.ts';
+import { type GuestDesired, guestAddress } from './desired.ts';
+
+/** Slots for virtio devices that every microvm has (QEMU: 8, or 24 with a second IO-APIC). */
+const microvmSlots = 8;
+
+/** What a guest asks for beside its processor and memory that this QEMU cannot do. */
+export function deviceObstacles(guest: GuestDesired, qemu: QemuCapabilities): readonly Diagnostic[] {
+  const resource = describeAddress(guestAddress(guest));
+  const refuse = (field: string, code: string, text: string, hint: string) =>
+    problem(code, `${resource}: ${text}`, { host: guest.host, resource, path: [field], hint });
+  const found: Diagnostic[] = [];
+  const upgrade = `QEMU ${qemu.version} of ${guest.host} is ${qemu.binary}; use a newer one.`;
+  if (guest.disks.length > 0 && !(qemu.blockdev && qemu.addFd)) {
+    found.push(
+      refuse(
+        'disks',
+        'disks-unsupported',
+        'this QEMU takes no disks by descriptor (-blockdev, -add-fd)',
+        upgrade,
+      ),
+    );
+  }
+  const devices = guest.disks.length + (guest.network === 'user' ? 1 : 0);
+  if (guest.machine === 'microvm' && devices > microvmSlots) {
+    const text = `a microvm has room for ${microvmSlots} devices, not ${devices}`;
+    found.push(refuse('disks', 'microvm-full', text, 'Take fewer disks, or the machine q35.'));
+  }
+  if (guest.sharedMemory && sharedMemoryForm(qemu, guest.machine) === undefined) {
+    const text = 'this QEMU cannot put the memory of this machine into a shared file (memory-backend-memfd)';
+    found.push(refuse('sharedMemory', 'shared-memory-unsupported', text, upgrade));
+  }
+  if (guest.network === 'user' && !qemu.userNetwork) {
+    found.push(
+      refuse(
+        'network',
+        'user-network-unsupported',
+        'this QEMU was built without user-mode networking (slirp)',
+        'Set network = "none", or install a QEMU that has it.',
+      ),
+    );
+  }
+  return found;
+}
+
+/** Images that another guest of the same wish uses too, where one of the two writes to them. The launch keeps guests apart by locks as well. */
+export function sharedDiskObstacles(
+  guest: GuestDesired,
+  others: readonly Pick<GuestDesired, 'name' | 'disks'>[],
+): readonly Diagnostic[] {
+  const resource = describeAddress(guestAddress(guest));
+  const own = imagesOf(guest);
+  return others
+    .filter(({ name }) => name !== guest.name)
+    .flatMap((other) =>
+      imagesOf(other).flatMap((image) => {
+        const clash = own.find(({ path, writes }) => path === image.path && (writes || image.writes));
+        if (clash === undefined) return [];
+        return [
+          problem(
+            'disk-shared',
+            `${resource}: guest ${other.name} uses ${image.path} too, and one of them writes to it`,
+            {
+              host: guest.host,
+              resource,
+              path: ['disks', clash.disk, 'path'],
+              hint: 'Give each guest an image of its own (qcow2 images may stand on one base together), or make it readonly for both.',
+            },
+          ),
+        ];
+      }),
+    );
+}
+
+function imagesOf({ disks }: Pick<GuestDesired, 'disks'>) {
+  return disks.flatMap(({ path, readonly, backing }, disk) => [
+    { disk, path, writes: !readonly },
+    ...backing.map((image) => ({ disk, path: image.path, writes: false })),
+  ]);
+}
