@@ -156,7 +156,6 @@ describe('what a host lacks', () => {
     expect(codes(read())).toEqual([]);
     expect(codes(read(without('systemd')))).toEqual(['no-supervisor']);
     expect(codes(read(without('asked', 'identity')))).toEqual(['no-qemu']);
-    expect(codes(read(), wish)).toEqual(['qemu-without-seccomp']);
     expect(
       hostObstacles(wish, read([...prepared, ['missing', 'setpriv'], ['missing', '$(odd)']])),
     ).toMatchObject([
@@ -167,7 +166,6 @@ describe('what a host lacks', () => {
         summary: 'programs are missing on this host: setpriv',
         hint: 'On the host: apt-get install util-linux.',
       },
-      { code: 'qemu-without-seccomp' },
     ]);
     expect(hostObstacles({ ...wish, fleet: 'broken' }, read()).map(({ code }) => code)).toContain(
       'record-damaged',

@@ -33,8 +33,6 @@ export const remedies: Readonly<Record<string, string>> = {
   'no-qemu': 'Install QEMU on the host (Debian: `apt-get install qemu-system-x86`), or correct qemu_binary.',
   'qemu-untrusted':
     'QEMU runs as root until it has locked itself in: give it and every directory above it to root (chown root) and let nobody else write there (chmod go-w).',
-  'qemu-without-seccomp':
-    'Install a QEMU that is built with seccomp, as the distributions build it, or set qemu_binary to one.',
   'missing-program': 'Install the program on the host; on Debian, `apt-get install` of its package.',
   'no-supervisor': 'Boot the host with systemd as its init; other supervisors are not supported.',
   'not-a-directory':
