@@ -12,7 +12,7 @@ import { guestPlaces } from '../../provider/jail/places.ts';
 import type { GuestEvidence, LayerName, LayerState } from '../../provider/model/evidence.ts';
 import { guestUnit, unitTemplatePath } from '../../provider/model/paths.ts';
 import { sh, word, words } from '../../provider/model/shell.ts';
-import { qemuArguments } from '../../provider/toolstacks/qemu/argv.ts';
+import { type QemuGuest, qemuArguments } from '../../provider/toolstacks/qemu/argv.ts';
 import { unitDropIn, unitTemplate } from '../../provider/toolstacks/qemu/supervisor.ts';
 import type { LabHost } from '../lab/lab.ts';
 import { samplePlan, sampleQemu } from '../samples.ts';
@@ -20,13 +20,15 @@ import { notAsExpected } from '../container-host.ts';
 
 export const qemuBinary = '/usr/bin/qemu-system-x86_64';
 const kernel = '/srv/vmlinux';
-const initrds = { quiet: '/srv/quiet', hostile: '/srv/hostile' };
+const initrds = { quiet: '/srv/quiet', hostile: '/srv/hostile', disk: '/srv/disk' };
 
 export interface GuestOptions {
   /** Changes to the launcher: a layer taken away. */
   readonly breakLauncher?: (script: string) => string;
   readonly lease?: string;
   readonly plan?: Partial<LaunchPlan>;
+  /** What QEMU is to be told of; disks, shared memory and network go into the plan as well. */
+  readonly guest?: Partial<QemuGuest>;
   /** More of QEMU's arguments. `-S` (the default) keeps the guest's processor from running. */
   readonly qemu?: readonly string[];
   readonly commandLine?: string;
@@ -50,7 +52,12 @@ export class JailHost {
     this.host = host;
   }
 
-  async prepare(image: { unpackedKernel: string; initrd: string; hostileInitrd: string }): Promise<void> {
+  async prepare(image: {
+    unpackedKernel: string;
+    initrd: string;
+    hostileInitrd: string;
+    diskInitrd: string;
+  }): Promise<void> {
     await this.host.run([
       'useradd',
       '--system',
@@ -63,6 +70,7 @@ export class JailHost {
     copyFileSync(image.unpackedKernel, this.host.pathFromHere(kernel));
     copyFileSync(image.initrd, this.host.pathFromHere(initrds.quiet));
     copyFileSync(image.hostileInitrd, this.host.pathFromHere(initrds.hostile));
+    copyFileSync(image.diskInitrd, this.host.pathFromHere(initrds.disk));
     writeFileSync(this.host.pathFromHere(unitTemplatePath), unitTemplate());
     const shown = await this.host.run(
       sh`stat -L -c '%d %i' ${word(qemuBinary)}; id -u stockade-logger; id -g stockade-logger`,
@@ -77,13 +85,14 @@ export class JailHost {
     this.#guests += 1;
     const name = `g${this.#guests}`;
     const uid = 300_000 + this.#guests;
-    const guest = {
+    const guest: QemuGuest = {
       name,
       memoryMib: 128,
       vcpus: 1,
-      machine: 'q35' as const,
-      accelerator: 'tcg' as const,
+      machine: 'q35',
+      accelerator: 'tcg',
       commandLine: options.commandLine,
+      ...options.guest,
     };
     const files = { kernel, initrd: options.initrd === undefined ? undefined : initrds[options.initrd] };
     const plan: LaunchPlan = samplePlan({
@@ -93,6 +102,10 @@ export class JailHost {
       serialLogMaxKib: 64,
       shutdownTimeoutSeconds: 0,
       restartPolicy: 'never',
+      vcpus: guest.vcpus,
+      disks: guest.disks ?? [],
+      sharedMemoryMib: guest.sharedMemory === true ? guest.memoryMib : 0,
+      network: guest.network ?? 'none',
       ...options.plan,
     });
     const places = guestPlaces(name);

@@ -42,13 +42,41 @@ export const hostRecipe = {
   ],
 } as const;
 
+/** Debian releases that test hosts come in: QEMU 7.2 with its own helpers, and QEMU 10.0 with the Rust virtiofsd. */
+export const suites = ['bookworm', 'trixie'] as const;
+export type Suite = (typeof suites)[number];
+
+/** The recipe of a release's root file system. */
+export function recipeOf(
+  suite: Suite,
+): typeof hostRecipe | (Omit<typeof hostRecipe, 'suite' | 'packages'> & OtherSuite) {
+  return suite === 'bookworm'
+    ? hostRecipe
+    : { ...hostRecipe, suite, packages: [...hostRecipe.packages, 'virtiofsd'] };
+}
+
+interface OtherSuite {
+  readonly suite: Suite;
+  readonly packages: readonly string[];
+}
+
 /** Where guests' kernels come from. */
 export const guestRecipe = {
   /** Raise when guest-image.ts changes what it makes. */
-  version: 1,
+  version: 2,
   suite: 'bookworm',
   kernelPackage: 'linux-image-amd64',
   modules: ['evdev', 'button'],
+  /** In the order in which they need each other. */
+  diskModules: [
+    'virtio',
+    'virtio_ring',
+    'virtio_pci_legacy_dev',
+    'virtio_pci_modern_dev',
+    'virtio_pci',
+    'virtio_mmio',
+    'virtio_blk',
+  ],
 } as const;
 
 /** A short name for exactly this recipe. */

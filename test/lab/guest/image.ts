@@ -6,6 +6,7 @@ import { run } from '../process.ts';
 import { guestRecipe, recipeDigest } from '../recipe.ts';
 import { downloadPackage, unpackPackage } from './apt.ts';
 import { type ArchiveEntry, cpioArchive } from './cpio.ts';
+import { diskInit } from './disk-init.ts';
 import { hostileInit, quietInit } from './init.ts';
 
 /** Files to boot a guest from, on this machine. */
@@ -18,11 +19,13 @@ export interface GuestImage {
   readonly initrd: string;
   /** The same with `hostileInit`. */
   readonly hostileInitrd: string;
+  /** The same with `diskInit` and the modules it needs. */
+  readonly diskInitrd: string;
 }
 
 /** The guest's kernel and initramfs; made once, then taken from the cache. */
 export async function buildGuestImage(progress: Progress = () => undefined): Promise<GuestImage> {
-  const recipe = { ...guestRecipe, quietInit, hostileInit };
+  const recipe = { ...guestRecipe, quietInit, hostileInit, diskInit };
   const directory = await cached('guest', recipeDigest(recipe), async (unfinished) => {
     progress("preparing the guests' kernel and initramfs, once");
     await build(unfinished);
@@ -32,6 +35,7 @@ export async function buildGuestImage(progress: Progress = () => undefined): Pro
     unpackedKernel: join(directory, 'vmlinux'),
     initrd: join(directory, 'initrd.img'),
     hostileInitrd: join(directory, 'initrd-hostile.img'),
+    diskInitrd: join(directory, 'initrd-disk.img'),
   };
 }
 
@@ -44,19 +48,21 @@ async function build(directory: string): Promise<void> {
   ]);
   await unpackPackage(packages.kernel, work, [
     './boot/vmlinuz-*',
-    ...guestRecipe.modules.map((module) => `*/${module}.ko`),
+    ...[...guestRecipe.modules, ...guestRecipe.diskModules].map((module) => `*/${module}.ko`),
   ]);
   await unpackPackage(packages.busybox, work, ['./bin/busybox']);
   const compressed = readFileSync(onlyFile(join(work, 'boot'), 'vmlinuz-'));
   writeFileSync(join(directory, 'vmlinuz'), compressed);
   const busybox = join(work, 'bin/busybox');
   await unpackKernel(compressed, directory);
-  const modules = guestRecipe.modules.map((module) => moduleFile(work, module));
-  for (const [name, init] of [
-    ['initrd.img', quietInit],
-    ['initrd-hostile.img', hostileInit],
+  const { modules, diskModules } = guestRecipe;
+  for (const [name, init, needed] of [
+    ['initrd.img', quietInit, modules],
+    ['initrd-hostile.img', hostileInit, modules],
+    ['initrd-disk.img', diskInit, [...modules, ...diskModules]],
   ] as const) {
-    writeFileSync(join(directory, name), initramfs(init, busybox, modules));
+    const files = needed.map((module) => moduleFile(work, module));
+    writeFileSync(join(directory, name), initramfs(init, busybox, files));
   }
   rmSync(work, { recursive: true });
 }

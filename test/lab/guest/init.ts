@@ -7,7 +7,8 @@ export const guestBanner = 'Stockade guest is up';
  */
 export const guestCommandLine = 'console=ttyS0 quiet mitigations=off cryptomgr.notests random.trust_cpu=on';
 
-const start = `#!/bin/busybox sh
+/** What every guest does first. */
+export const start = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
@@ -25,7 +26,8 @@ done
 read -r _ _ release _ </proc/version
 `;
 
-const stay = `echo "${guestBanner} (Linux $release)"
+/** What every guest does last. */
+export const stay = `echo "${guestBanner} (Linux $release)"
 while :; do sleep 3600; done
 `;
 
