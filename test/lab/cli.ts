@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { hostsPerSlot } from './addresses.ts';
 import { attachLab, detachedLabs, type Lab, type LabHost, startLab } from './lab.ts';
+import { type Suite, suites } from './recipe.ts';
 import type { RunRecord } from './run-record.ts';
 
 const labName = 'up';
@@ -40,13 +41,14 @@ async function theLab(): Promise<Lab> {
   return attachLab(record);
 }
 
-async function up(hosts: number): Promise<void> {
+async function up(hosts: number, { suite }: { suite: Suite }): Promise<void> {
   const [running] = await ownLabs();
   if (running !== undefined)
     throw new Error(`lab ${running.id} is running already; see \`npm run lab -- status\``);
   const lab = await startLab({
     hosts,
     name: labName,
+    suite,
     detached: true,
     progress: (line) => console.error(line),
   });
@@ -101,6 +103,7 @@ program
   .command('up')
   .description('start N hosts and leave them running')
   .argument('<N>', 'how many hosts', hostNumber)
+  .addOption(new Option('--suite <name>', 'their Debian release').choices(suites).default('bookworm'))
   .action(up);
 program.command('down').description('end the hosts and remove all they made').action(down);
 program.command('status').description('show what is running').action(status);

@@ -9,6 +9,7 @@ import { runsLock } from './paths.ts';
 import { identify } from './process.ts';
 import { forgetAtExit, removeAtExit } from './exit.ts';
 import { hostRoot } from './root.ts';
+import type { Suite } from './recipe.ts';
 import { destroy, type RunRecord, runDirectory, saveRecord, savedRecords, sweep } from './run-record.ts';
 import { makeKey, writeSeed } from './seed.ts';
 
@@ -25,7 +26,9 @@ export interface LabOptions {
   readonly diskMiB?: number;
   /** Told what takes long. @default nobody */
   readonly progress?: Progress;
-  /** The root file system the hosts are overlays on. @default hostRoot() */
+  /** The Debian release of the hosts. @default "bookworm" */
+  readonly suite?: Suite;
+  /** The root file system the hosts are overlays on. @default hostRoot() of the release */
   readonly root?: string;
 }
 
@@ -46,7 +49,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     throw new Error(`a lab has 1 to ${hostsPerSlot} hosts, not ${hosts}`);
   }
   if (!/^[a-z0-9-]{1,20}$/.test(name)) throw new Error(`not a lab's name: ${JSON.stringify(name)}`);
-  const root = options.root ?? (await hostRoot(progress));
+  const root = options.root ?? (await hostRoot(progress, options.suite));
   const record = await register(name, hosts);
   removeAtExit(record);
   try {

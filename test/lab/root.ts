@@ -2,25 +2,28 @@ import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync }
 import { join } from 'node:path';
 import { cached, type Progress } from './cache.ts';
 import { leashed, run } from './process.ts';
-import { hostRecipe, recipeDigest } from './recipe.ts';
+import { hostRecipe, recipeDigest, recipeOf, type Suite } from './recipe.ts';
 
 /**
  * The root file system every test host is an overlay on: Debian with systemd, sshd and QEMU. Built once by debootstrap
  * (about a minute), then taken from the cache.
  */
-export async function hostRoot(progress: Progress): Promise<string> {
-  const entry = await cached('root', recipeDigest(hostRecipe), async (directory) => {
-    progress(`building the test hosts' root file system (Debian ${hostRecipe.suite}), once`);
-    await build(join(directory, 'root'));
+export async function hostRoot(progress: Progress, suite: Suite = hostRecipe.suite): Promise<string> {
+  const recipe = recipeOf(suite);
+  // a kind of its own for each other release: they can be built side by side
+  const kind = suite === hostRecipe.suite ? 'root' : suite;
+  const entry = await cached(kind, recipeDigest(recipe), async (directory) => {
+    progress(`building the test hosts' root file system (Debian ${suite}), once`);
+    await build(join(directory, 'root'), recipe);
   });
   return join(entry, 'root');
 }
 
-async function build(root: string): Promise<void> {
+async function build(root: string, recipe: ReturnType<typeof recipeOf>): Promise<void> {
   write(root, 'etc/dpkg/dpkg.cfg.d/lab', dpkgConfiguration);
-  const include = `--include=${hostRecipe.packages.join(',')}`;
-  await run(...leashed(['debootstrap', '--variant=minbase', include, hostRecipe.suite, root]));
-  for (const user of hostRecipe.users) {
+  const include = `--include=${recipe.packages.join(',')}`;
+  await run(...leashed(['debootstrap', '--variant=minbase', include, recipe.suite, root]));
+  for (const user of recipe.users) {
     const identity = [
       '--uid',
       String(user.uid),
@@ -35,7 +38,7 @@ async function build(root: string): Promise<void> {
     if (user.sudo) write(root, `etc/sudoers.d/${user.name}`, `${user.name} ALL=(ALL) NOPASSWD:ALL\n`, 0o440);
   }
   write(root, 'etc/ssh/sshd_config.d/lab.conf', sshdConfiguration);
-  for (const unit of hostRecipe.maskedUnits) {
+  for (const unit of recipe.maskedUnits) {
     const path = join(root, 'etc/systemd/system', unit);
     rmSync(path, { force: true });
     symlinkSync('/dev/null', path);
