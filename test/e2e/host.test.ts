@@ -242,7 +242,9 @@ chmod 755 '/opt/my qemu'/*`);
     const [refused] = ends(
       await one.run(hostOperations({ change: hostDiff(bad, host), desired: bad, facts: host })),
     );
-    expect(refused).toBe('refused host h1: record: no-qemu: no QEMU answers at /opt/my qemu/broken');
+    expect(refused).toBe(
+      'refused host h1: record: no-qemu: /opt/my qemu/broken does not answer as QEMU does',
+    );
     await one.prepare('/opt/my qemu/with');
     const seen = (await one.see()).host;
     expect(capabilitiesFor(seen, 'test').qemu?.binary).toBe('/opt/my qemu/with');

@@ -123,7 +123,7 @@ done
 qemu=$(readlink -e -- "$qemu") || refuse no-qemu ${word(noQemuText(places))}
 qemu_untrusted=$(stockade_untrusted "$qemu")
 [ -z "$qemu_untrusted" ] || refuse qemu-untrusted "QEMU runs as root at first, and $qemu_untrusted: ${trustRemedy}"
-timeout ${queryTimeoutSeconds} "$qemu" -version >/dev/null 2>&1 || refuse no-qemu ${word(noQemuText(places))}`;
+timeout ${queryTimeoutSeconds} "$qemu" -version >/dev/null 2>&1 || refuse no-qemu "$qemu does not answer as QEMU does"`;
 }
 
 export function noQemuText(places: readonly string[]): string {

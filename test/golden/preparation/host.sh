@@ -28,7 +28,7 @@ done
 qemu=$(readlink -e -- "$qemu") || refuse no-qemu 'there is no QEMU at /usr/bin/qemu-system-x86_64, /usr/local/bin/qemu-system-x86_64, /usr/libexec/qemu-system-x86_64, /usr/lib/qemu-system-x86_64'
 qemu_untrusted=$(stockade_untrusted "$qemu")
 [ -z "$qemu_untrusted" ] || refuse qemu-untrusted "QEMU runs as root at first, and $qemu_untrusted: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
-timeout 10 "$qemu" -version >/dev/null 2>&1 || refuse no-qemu 'there is no QEMU at /usr/bin/qemu-system-x86_64, /usr/local/bin/qemu-system-x86_64, /usr/libexec/qemu-system-x86_64, /usr/lib/qemu-system-x86_64'
+timeout 10 "$qemu" -version >/dev/null 2>&1 || refuse no-qemu "$qemu does not answer as QEMU does"
 expect_record /var/lib/stockade/owners/prod prod none
 next=$((${rec_generation:-0} + 1))
 for directory in /var/lib/stockade /var/lib/stockade/owners /var/lib/stockade/capabilities /var/lib/stockade/users /var/lib/stockade/leases /var/lib/stockade/leases/domid /var/lib/stockade/files /var/lib/stockade/guests /run/stockade /run/stockade/root /run/stockade/guests /run/stockade/tampered; do
