@@ -17,7 +17,7 @@ describe.each(suites)('a host of Debian %s', (suite) => {
     expect([release.trim(), /version (\d+\.\d+)/.exec(version)?.[1], helpers.trim().split('\n')]).toEqual(
       suite === 'bookworm'
         ? ['bookworm', '7.2', ['/usr/lib/qemu/virtfs-proxy-helper', '/usr/lib/qemu/virtiofsd']]
-        : ['trixie', '10.0', ['/usr/libexec/virtiofsd']],
+        : ['trixie', '10.0', ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd']],
     );
   });
 });
