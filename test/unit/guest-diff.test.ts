@@ -193,6 +193,76 @@ describe('what changes for a guest', () => {
     );
   });
 
+  it('names what differs inside a field, and is not moved by the order in which it is written', () => {
+    const disk = { name: 'a', path: '/srv/a', format: 'raw', readonly: false, backing: [] } as const;
+    const other = {
+      ...disk,
+      name: 'b',
+      path: '/srv/b',
+      format: 'qcow2',
+      backing: [{ path: '/srv/base', format: 'raw' }],
+    } as const;
+    const weak = sampleGuest({
+      disks: [disk, other],
+      devices: ['/dev/a', '/dev/b'],
+      limits: { tasks: 200 },
+      isolation: { off: ['chroot'], mayBeMissing: ['lsm'], hostDevMounts: true },
+    });
+    expect(diff(weak, sampleGuestFacts(guest)).reasons).toEqual([
+      ['disks.a', '(none)', '/srv/a (raw), writable'],
+      ['disks.b', '(none)', '/srv/b (qcow2) on /srv/base (raw), writable'],
+      ['devices', '(none)', '/dev/a, /dev/b'],
+      ['limits.tasks', '(none)', '200'],
+      ['isolation.off', '(none)', 'chroot'],
+      ['isolation.mayBeMissing', '(none)', 'lsm'],
+      ['isolation.hostDevMounts', 'false', 'true'],
+    ]);
+    const stored = sampleGuestFacts(weak);
+    expect(diff({ ...weak, limits: { openFiles: undefined, tasks: 200 } }, stored).action).toBe('noop');
+    expect(diff({ ...weak, disks: [other, disk] }, stored).reasons).toEqual([
+      ['disks.order', 'a, b', 'b, a'],
+    ]);
+    expect(diff({ ...weak, disks: [other] }, stored).reasons[0]).toEqual([
+      'disks.a',
+      '/srv/a (raw), writable',
+      '(none)',
+    ]);
+  });
+
+  it('says what becomes of its isolation, and nothing where nothing does', () => {
+    const isolation = { off: ['net-namespace'], mayBeMissing: [], hostDevMounts: false } as const;
+    const weak = sampleGuest({ isolation, devices: ['/dev/vfio/12'] });
+    const changeOf = (desired: GuestDesired, facts?: GuestFacts) =>
+      guestDiff(desired, facts, sampleEvidence(desired), renderGuest(desired, sampleHost));
+    for (const facts of [
+      undefined,
+      sampleGuestFacts(guest),
+      sampleGuestFacts(guest, { stored: undefined }),
+    ]) {
+      expect(changeOf(weak, facts).isolation).toMatchObject({
+        losses: [{ what: 'network namespace' }],
+        gains: [{ what: '/dev/vfio/12' }],
+      });
+    }
+    expect(changeOf(guest, sampleGuestFacts(weak)).isolation).toMatchObject({
+      regained: [{ what: 'network namespace' }],
+      dropped: [{ what: '/dev/vfio/12' }],
+    });
+    expect(changeOf(weak, sampleGuestFacts(weak))).not.toHaveProperty('isolation');
+    expect(changeOf(guest)).not.toHaveProperty('isolation');
+  });
+
+  it('tells a cause that touches many layers once', () => {
+    const observed = "the device model is not the host's QEMU binary";
+    const whole = sampleEvidence(guest);
+    const layers = whole.layers.map((each, index) =>
+      index < 5 ? { ...each, state: 'unproven' as const, observed } : each,
+    );
+    expect(diff(guest, sampleGuestFacts(guest), { ...whole, layers }).reasons).toEqual([
+      ['integrity.isolation', `5 of 16 layers unproven: ${observed}`, 'ok'],
+    ]);
+  });
+
   it('treats a damaged record as a difference', () => {
     expect(diff(guest, sampleGuestFacts(guest, { stored: undefined })).reasons[0]?.[0]).toBe('record');
   });

@@ -24,7 +24,7 @@ describe('refused at synth', () => {
     [{ memoryMib: 0 }, /memoryMib = 0/],
     [{ memoryMib: 1.5 }, /memoryMib = 1\.5/],
     [{ vcpus: 256 }, /vcpus = 256/],
-    [{ machine: 'isapc' }, /machine = "isapc"/],
+    [{ machine: 'virt' }, /machine = "virt"/],
     [{ kernel: {} }, /kernel exactly one of file and host_file is required/],
     [{ kernel: { file: '/a', hostFile: '/b' } }, /kernel exactly one of file and host_file is required/],
     [{ kernel: { hostFile: 'relative' } }, /kernel\.hostFile = "relative": must be an absolute path/],

@@ -82,6 +82,22 @@ describe('what Apply returns', () => {
     });
   });
 
+  it('is found inside lists too', () => {
+    const planned = {
+      disks: [
+        { name: 'a', path: UNKNOWN },
+        { name: 'b', path: '/b' },
+      ],
+    };
+    const actual = { disks: [{ name: 'a', path: '/a' }] };
+    expect(settle(planned, actual)).toEqual({
+      disks: [
+        { name: 'a', path: '/a' },
+        { name: 'b', path: '/b' },
+      ],
+    });
+  });
+
   it('conflicts with the plan only where both are known and differ', () => {
     const planned = { a: 1, b: UNKNOWN, kernel: { sha256: 'x', file: 'k' } };
     const anew = { a: 1, b: 2, kernel: { sha256: 'y', file: 'k' } };

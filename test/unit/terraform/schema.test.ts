@@ -80,6 +80,13 @@ describe('attributes of a spec', () => {
     });
   });
 
+  it('are sets where order means nothing', () => {
+    const attributes = attributesOf(guestSchema, 'resource');
+    expect(attributes['devices']).toMatchObject({ type: { set: 'string' }, optional: true });
+    expect(nested(attributes, 'isolation')['off']).toMatchObject({ type: { set: 'string' } });
+    expect(attributes['disks']).toMatchObject({ nesting: 'list' });
+  });
+
   it('refuse a type that Terraform has not', () => {
     const spec = z.strictObject({ when: field(z.date(), 'When.') });
     expect(() => attributesOf(spec, 'resource')).toThrow('date');

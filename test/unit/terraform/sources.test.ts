@@ -25,6 +25,7 @@ describe('a data source whose host cannot be known while planning', () => {
       context,
     );
     expect(state).toMatchObject({ ...config, running: false, taken_at: null, processes: [] });
+    expect(state).toMatchObject({ isolated: false, proven: false });
     const layers = isObject(state) && isObject(state['layers'] ?? null) ? state['layers'] : null;
     expect(Object.keys(layers ?? {})).toEqual([...layerNames]);
     for (const layer of Object.values(layers ?? {})) expect(layer).toMatchObject({ state: 'unproven' });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fleetSchema } from '../../../provider/spec/fleet.ts';
 import { guestSchema } from '../../../provider/spec/guest.ts';
-import { checkSpec, fromSpec, parseSpec } from '../../../provider/terraform/values.ts';
+import { asItStood, checkSpec, fromSpec, parseKnown, parseSpec } from '../../../provider/terraform/values.ts';
 import { BigDecimal, type ObjectValue, UNKNOWN } from '../../../provider/tfplugin/types.ts';
 
 const guest: ObjectValue = {
@@ -66,6 +66,57 @@ describe('a configuration', () => {
     for (const memory_mib of [2n ** 70n, new BigDecimal('128.5')]) {
       expect(problems({ ...guest, memory_mib }).map(([path]) => path)).toContainEqual(['memory_mib']);
     }
+  });
+});
+
+describe('what is known of a configuration', () => {
+  it('is parsed attribute by attribute, without what is unknown or wrong', () => {
+    const partly = {
+      ...guest,
+      memory_mib: UNKNOWN,
+      machine: 'nonsense',
+      devices: ['/dev/a', UNKNOWN],
+      isolation: { off: UNKNOWN, may_be_missing: ['lsm'], host_dev_mounts: null },
+    };
+    const known = parseKnown(guestSchema, partly);
+    expect(known).toMatchObject({
+      name: 'web1',
+      vcpus: 1,
+      devices: ['/dev/a'],
+      isolation: { mayBeMissing: ['lsm'], hostDevMounts: false },
+    });
+    expect(Object.keys(known)).not.toEqual(expect.arrayContaining(['memoryMib']));
+    expect(known).not.toHaveProperty('machine');
+  });
+});
+
+describe('what was found on a host', () => {
+  const plain = { off: [], may_be_missing: [], host_dev_mounts: false };
+
+  it.each([
+    ['nothing, as it was written', [], null, null],
+    ['nothing, as it was written', [], [], []],
+    ['an object of nothing', plain, null, null],
+    ['an object of nothing', plain, { ...plain, off: null }, { ...plain, off: null }],
+    ['nothing where there was something: that is a difference', [], ['/dev/a'], null],
+    ['nothing where there was something', plain, { ...plain, off: ['lsm'] }, null],
+    ['something', ['/dev/a'], null, ['/dev/a']],
+    [
+      'something with nothing in it',
+      { ...plain, off: ['lsm'] },
+      null,
+      { off: ['lsm'], may_be_missing: null, host_dev_mounts: false },
+    ],
+    [
+      'something with nothing in it, as it was written',
+      { ...plain, off: ['lsm'] },
+      { off: null, may_be_missing: [], host_dev_mounts: true },
+      { off: ['lsm'], may_be_missing: [], host_dev_mounts: false },
+    ],
+    ['a disk', [{ name: 'a', backing: [] }], [{ name: 'a', backing: null }], [{ name: 'a', backing: null }]],
+    ['a disk', [{ name: 'a', backing: [] }], null, [{ name: 'a', backing: null }]],
+  ])('shows as %s: %j, before %j', (_what, found, prior, shown) => {
+    expect(asItStood(found, prior)).toEqual(shown);
   });
 });
 
