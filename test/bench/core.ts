@@ -23,7 +23,8 @@ export interface CoreRun {
 }
 
 const fleet = 'bench';
-const domids = { firstDomid: 1, lastDomid: 64 };
+/** As many as a host gets where nothing is said, or as many as are needed. */
+const domidsFor = (guests: number) => ({ firstDomid: 1, lastDomid: Math.max(64, guests) });
 
 /** The work in question by the core: one connection, one look, one write, and evidence that every layer of every guest holds. */
 export async function startByCore(host: BenchHost, guests: number): Promise<CoreRun> {
@@ -80,7 +81,7 @@ export async function stopByCore(
   }
 }
 
-function targetOf({ lab }: BenchHost): SshTarget {
+export function targetOf({ lab }: BenchHost): SshTarget {
   return {
     connection: 'ssh2',
     host: lab.name,
@@ -94,11 +95,11 @@ function targetOf({ lab }: BenchHost): SshTarget {
   };
 }
 
-function guestNames(guests: number): readonly string[] {
+export function guestNames(guests: number): readonly string[] {
   return Array.from({ length: guests }, (_, index) => `bench${index + 1}`);
 }
 
-function wishOf(host: BenchHost, guests: number) {
+export function wishOf(host: BenchHost, guests: number) {
   const at = { host: host.lab.name, fleet };
   const guest: Omit<GuestDesired, 'name'> = {
     ...at,
@@ -117,13 +118,13 @@ function wishOf(host: BenchHost, guests: number) {
   };
   return {
     host: { ...at, qemuBinary: undefined },
-    users: [{ ...at, scheme: 'per-domain' as const, ...domids, uidBase: undefined }],
+    users: [{ ...at, scheme: 'per-domain' as const, ...domidsFor(guests), uidBase: undefined }],
     guests: guestNames(guests).map((name) => ({ ...guest, name })),
     uploads: new Map(),
   };
 }
 
-function value<T>(result: Result<T>): T {
+export function value<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(result.diagnostics.map(({ summary }) => summary).join('; '));
   return result.value;
 }

@@ -2,7 +2,7 @@
  * Measures what Stockade's core takes for guests beside what people use otherwise, on one test host, in one run; and what the
  * same takes through Terraform. docs/benchmarks.md says what is measured and how to read it.
  *
- *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake] [--linux]
+ *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence] [--linux]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,7 @@ import { startLab } from '../lab/lab.ts';
 import { silenceLibvirt } from './baselines/libvirt.ts';
 import { type Contender, contenders } from './contenders.ts';
 import type { CoreRun } from './core.ts';
+import { evidenceCost, showEvidenceCost } from './evidence.ts';
 import { handshakes } from './handshake.ts';
 import { type BenchHost, prepareBenchHost } from './host.ts';
 import { describeMachine } from './machine.ts';
@@ -22,7 +23,7 @@ import { benchRoot } from './root.ts';
 import { runTerraform } from './terraform.ts';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
-const all = ['core', 'first', 'shell', 'libvirt', 'ansible', 'terraform', 'handshake'];
+const all = ['core', 'first', 'shell', 'libvirt', 'ansible', 'terraform', 'handshake', 'evidence'];
 const { values: options } = parseArgs({
   options: {
     guests: { type: 'string', default: '1,10,30' },
@@ -53,6 +54,12 @@ try {
   );
   await silenceLibvirt(host);
   for (const guests of options.guests.split(',').map(Number)) await compare(host, guests);
+  if (chosen.includes('evidence')) {
+    const counts = [10, 100];
+    const costs = [];
+    for (const guests of counts) costs.push(await evidenceCost(still, guests, runs));
+    say(`${showEvidenceCost(costs)}\n`);
+  }
   if (chosen.includes('terraform')) await throughTerraform(host);
   if (chosen.includes('handshake')) {
     const { binary } = await buildProvider(join(folder, 'provider'));
