@@ -1,4 +1,4 @@
-import { planHost } from '../../provider/engine/plan.ts';
+import { type HostWish, planHost } from '../../provider/engine/plan.ts';
 import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
 import type { ExecutorEvent } from '../../provider/executor/events.ts';
 import { Fleet, type Written } from '../../provider/executor/fleet.ts';
@@ -22,7 +22,7 @@ export interface CoreRun {
   readonly counters: SessionCounters;
 }
 
-const fleet = 'bench';
+export const fleet = 'bench';
 /** As many as a host gets where nothing is said, or as many as are needed. */
 const domidsFor = (guests: number) => ({ firstDomid: 1, lastDomid: Math.max(64, guests) });
 
@@ -56,17 +56,18 @@ export async function prepareByCore(host: BenchHost): Promise<void> {
 
 export async function stopByCore(
   host: BenchHost,
-  guests: number,
+  guests: number | readonly string[],
   options: { readonly everything: boolean },
 ): Promise<void> {
   const link = new Fleet({ holder: 'benchmark' });
   const target = targetOf(host);
   const at = { host: target.host };
+  const names = typeof guests === 'number' ? guestNames(guests) : guests;
   try {
     await written(
       link.write(
         target,
-        guestNames(guests).flatMap((name) => guestRemoval({ ...at, name }, fleet, 'any')),
+        names.flatMap((name) => guestRemoval({ ...at, name }, fleet, 'any')),
       ),
     );
     if (!options.everything) return;
@@ -99,10 +100,12 @@ export function guestNames(guests: number): readonly string[] {
   return Array.from({ length: guests }, (_, index) => `bench${index + 1}`);
 }
 
-export function wishOf(host: BenchHost, guests: number) {
-  const at = { host: host.lab.name, fleet };
-  const guest: Omit<GuestDesired, 'name'> = {
-    ...at,
+/** A guest as all of them are here, but for what is changed. */
+export function guestOf(host: BenchHost, name: string, change: Partial<GuestDesired> = {}): GuestDesired {
+  return {
+    host: host.lab.name,
+    fleet,
+    name,
     scheme: 'per-domain',
     memoryMib: guestMemoryMib,
     vcpus: 1,
@@ -115,11 +118,16 @@ export function wishOf(host: BenchHost, guests: number) {
     serialLogMaxKib: 1024,
     restartPolicy: 'never',
     shutdownTimeoutSeconds: 0,
+    ...change,
   };
+}
+
+export function wishOf(host: BenchHost, guests: number): HostWish {
+  const at = { host: host.lab.name, fleet };
   return {
     host: { ...at, qemuBinary: undefined },
-    users: [{ ...at, scheme: 'per-domain' as const, ...domidsFor(guests), uidBase: undefined }],
-    guests: guestNames(guests).map((name) => ({ ...guest, name })),
+    users: [{ ...at, scheme: 'per-domain', ...domidsFor(guests), uidBase: undefined }],
+    guests: guestNames(guests).map((name) => guestOf(host, name)),
     uploads: new Map(),
   };
 }

@@ -2,7 +2,7 @@
  * Measures what Stockade's core takes for guests beside what people use otherwise, on one test host, in one run; and what the
  * same takes through Terraform. docs/benchmarks.md says what is measured and how to read it.
  *
- *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence] [--linux]
+ *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence,launch] [--linux]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ import { type Contender, contenders } from './contenders.ts';
 import type { CoreRun } from './core.ts';
 import { evidenceCost, showEvidenceCost } from './evidence.ts';
 import { handshakes } from './handshake.ts';
+import { launchCost, showLaunchCost } from './launch.ts';
 import { type BenchHost, prepareBenchHost } from './host.ts';
 import { describeMachine } from './machine.ts';
 import { phaseTable, type Series, table, verdicts } from './measure.ts';
@@ -23,7 +24,7 @@ import { benchRoot } from './root.ts';
 import { runTerraform } from './terraform.ts';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
-const all = ['core', 'first', 'shell', 'libvirt', 'ansible', 'terraform', 'handshake', 'evidence'];
+const all = ['core', 'first', 'shell', 'libvirt', 'ansible', 'terraform', 'handshake', 'evidence', 'launch'];
 const { values: options } = parseArgs({
   options: {
     guests: { type: 'string', default: '1,10,30' },
@@ -60,6 +61,7 @@ try {
     for (const guests of counts) costs.push(await evidenceCost(still, guests, runs));
     say(`${showEvidenceCost(costs)}\n`);
   }
+  if (chosen.includes('launch')) say(`${showLaunchCost(await launchCost(still, Math.max(runs, 9)))}\n`);
   if (chosen.includes('terraform')) await throughTerraform(host);
   if (chosen.includes('handshake')) {
     const { binary } = await buildProvider(join(folder, 'provider'));
