@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { IsolationChange } from '../../provider/model/change.ts';
+import type { IsolationChange, IsolationLine } from '../../provider/model/change.ts';
 import { qemuCautions } from '../../provider/resources/guest/cautions.ts';
 import { plainGuest } from '../../provider/resources/guest/desired.ts';
 import { isolationChange, type Standing } from '../../provider/resources/guest/weakening.ts';
@@ -19,11 +19,14 @@ function standing(
 }
 
 function names(change: IsolationChange | undefined) {
+  const what = (lines: readonly IsolationLine[]) => lines.map((line) => line.what);
   return (
-    change &&
-    Object.fromEntries(
-      Object.entries(change).map(([key, lines]) => [key, lines.map((one: { what: string }) => one.what)]),
-    )
+    change && {
+      losses: what(change.losses),
+      gains: what(change.gains),
+      regained: what(change.regained),
+      dropped: what(change.dropped),
+    }
   );
 }
 

@@ -39,10 +39,10 @@ function shown(value: unknown): string {
   return value.length === 0 ? none : value.join(', ');
 }
 
-function diskText({ name: _name, path, format, readonly, backing, ...more }: GuestDisk): string {
+function diskText({ path, format, readonly, backing, sizeMib }: GuestDisk): string {
   const chain = [{ path, format }, ...backing].map((image) => `${image.path} (${image.format})`).join(' on ');
-  const rest = Object.entries(more).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
-  return [chain, readonly ? 'read-only' : 'writable', ...rest].join(', ');
+  const size = sizeMib === undefined ? [] : [`up to ${sizeMib} MiB`];
+  return [chain, readonly ? 'read-only' : 'writable', ...size].join(', ');
 }
 
 function isFile(value: object): value is NonNullable<StoredGuest['initrd']> {
