@@ -1,6 +1,8 @@
 import type { ReadSection } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
-import { sh, word } from '../model/shell.ts';
+import { type ShellText, sh, word, words } from '../model/shell.ts';
+import { tryDevices } from './device-rule.ts';
+import { cgroupFiles } from './observation.ts';
 import { rlimitLabels } from './rlimits.ts';
 
 export const evidenceSectionName = 'evidence';
@@ -9,6 +11,7 @@ export const evidenceSectionName = 'evidence';
 const threadLines =
   '^(State|Tgid|Pid|Uid|Gid|Groups|Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp|Seccomp_filters):';
 const limitLines = `^(${Object.values(rlimitLabels).join('|')}) `;
+const cgroupLines = '^(0:|[0-9]+:name=systemd):/';
 const mountLines = '^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ (/|/dev|/dev/[^ ]*) | (shared|master):';
 
 /** With more open files than this only the first hundred numbers of a process are shown; an honest QEMU has some forty. */
@@ -16,14 +19,35 @@ const maxOpenFiles = 512;
 /** A link's target is cut there: no file of ours has so long a name. */
 const maxTargetBytes = 256;
 
+/** Processes of a guest's uid outside its unit that are looked at more closely, on a whole host. */
+const maxStrays = 32;
+/** Processes of one guest that are looked for below its main process; an honest guest has some six. */
+const maxDescendants = 256;
+
+/** Programs that a launch consists of: until the last of them, a unit without QEMU is one that starts. */
+export const launchPrograms = [
+  '/bin/sh',
+  '/usr/bin/env',
+  '/usr/bin/prlimit',
+  '/usr/bin/setpriv',
+  '/usr/bin/unshare',
+] as const;
+
+const limitFiles = joined(cgroupFiles.map((name) => sh` $1/${word(name)}`));
+
+function joined(texts: readonly ShellText[]): ShellText {
+  return texts.reduce((all, text) => sh`${all}${text}`);
+}
+
 /**
- * Reads everything the evidence of these guests rests on: eight forks, whatever their number. What comes back is fields ended
+ * Reads everything the evidence of these guests rests on: eleven forks, whatever their number. What comes back is fields ended
  * by NUL, which no name, link or line of /proc can hold; paths begin with a slash and marks do not, so nothing a process calls
  * itself or its files can pass for another record:
- *   time T | units TEXT | (guest NAME UID MAIN PIDS MANY)* | strangers TEXT | threads TEXT | lines (PATH LINE)*
- *   | files (PATH CONTENT)* | links (PATH TYPE TARGET)* | stats (PATH DEVICE INODE MODE UID GID MAJOR MINOR)* | end
- * MANY are processes with more open files than are listed. TEXT of threads begins a thread at each `State:`; of `lines` each
- * LINE ends with a line feed and an empty path ends them. A process that goes away meanwhile leaves records out; that is normal.
+ *   time T | units TEXT | (guest NAME UID MAIN PIDS MANY)* | strangers TEXT | strays PIDS MANY | threads TEXT | lines (PATH LINE)*
+ *   | files (PATH CONTENT)* | links (PATH TYPE TARGET)* | stats (PATH DEVICE INODE MODE UID GID MAJOR MINOR)* | devices TEXT | end
+ * PIDS are those of the unit's cgroup and the descendants of its main process; strays are processes of a guest's uid that are
+ * neither. MANY are processes with more open files than are listed. TEXT of devices is `trialProgram`'s (device-rule.ts), that of
+ * threads begins a thread at each `State:`. Of `lines` each LINE ends with a line feed and an empty path ends them. A process that goes away meanwhile leaves records out; that is normal.
  * What could not be asked at all ends the section with 1: it never shows as a guest that does not run.
  */
 export function evidenceSection(guests: readonly string[], roots: HostRoots = defaultRoots): ReadSection {
@@ -41,7 +65,9 @@ done
 shown=''
 [ -z "$units" ] || shown=$(systemctl show --property=Id,LoadState,ActiveState,SubState,Result,MainPID,ExecMainCode,ExecMainStatus,NRestarts,ControlGroup,FragmentPath,DropInPaths,NeedDaemonReload -- $units) || exit 1
 printf '\\0units\\0%s\\0' "$shown"
-files='/proc/sys/kernel/random/boot_id' threads='' lines='' links='' stats='' uids='' id='' main=0 group=''
+files='/proc/sys/kernel/random/boot_id' trials='' blocks='' listed='' many='' modules=''
+[ ! -r /sys/kernel/security/lsm ] || read -r modules </sys/kernel/security/lsm || :
+threads='' lines='' links='' stats='' uids='' id='' main=0 group=''
 
 # on_paths SCRIPT PATH...: runs it with these arguments, in portions where one command cannot take them all
 on_paths() {
@@ -62,8 +88,11 @@ namespaces_of() {
 }
 # one_process PID: what is to be read of it; /proc/PID last tells whether it has gone away
 one_process() {
-  files="$files /proc/$1/stat" threads="$threads /proc/$1/task/*/status" lines="$lines /proc/$1/limits"
+  listed="$listed $1" threads="$threads /proc/$1/task/*/status" lines="$lines /proc/$1/limits /proc/$1/cgroup"
+  files="$files /proc/$1/stat"
+  case ",$modules," in *,apparmor,* | *,selinux,*) files="$files /proc/$1/task/*/attr/current" ;; esac
   namespaces_of "$1"
+  links="$links /proc/$1/exe"
   stats="$stats /proc/$1/exe /proc/$1/root/. /proc/$1/cwd/. /proc/$1"
   set +f
   set -- "$1" /proc/"$1"/fd/*
@@ -77,6 +106,46 @@ one_process() {
   else many="$many $1" links="$links /proc/$1/fd/[0-9] /proc/$1/fd/[0-9][0-9]"
   fi
 }
+# one_group DIRECTORY: the limits it has, and what lies on the disks that are limited
+one_group() {
+  files="$files${limitFiles}"
+  # elsewhere devices are a matter of another hierarchy
+  [ "$mount" != /sys/fs/cgroup ] || [ ! -f "$1/cgroup.events" ] || trials="$trials $guest $1"
+  [ -r "$1/io.max" ] || return 0
+  while read -r disk _; do
+    case $disk in '' | *[!0-9:]*) continue ;; esac
+    # a file that is read twice counts as not read
+    case "$blocks " in *" $disk "*) continue ;; esac
+    blocks="$blocks $disk"
+    disk=/sys/dev/block/$disk
+    files="$files $disk/dev $disk/*/dev $disk/holders/*/dev $disk/*/holders/*/dev"
+  done <"$1/io.max"
+}
+# one_family: the unit's main process and its descendants, those that were moved to another cgroup too
+one_family() {
+  case $main in '' | 0 | *[!0-9]*) return 0 ;; esac
+  next=$main left=${maxDescendants}
+  while [ -n "$next" ]; do
+    set -- $next
+    next=''
+    for pid do
+      left=$((left - 1))
+      [ "$left" -gt 0 ] || return 0
+      case "$pids " in
+        *" $pid "*) ;;
+        *)
+          [ -d "/proc/$pid" ] || continue
+          pids="$pids $pid"
+          one_process "$pid"
+          ;;
+      esac
+      children=''
+      # the kernel ends this line without a newline
+      read -r children <"/proc/$pid/task/$pid/children" || :
+      next="$next\${children:+ $children}"
+    done
+  done
+} 2>/dev/null
 # one_unit: its processes and the uid of its lease, by builtins alone
 one_unit() {
   guest=\${id#stockade-guest@} guest=\${guest%.service} pids='' many='' uid=''
@@ -87,8 +156,10 @@ one_unit() {
       pids="$pids $pid"
       one_process "$pid"
     done <"$mount$group/cgroup.procs"
+    one_group "$mount$group"
     break
   done
+  one_family
   if [ -r "$state/guests/$guest/lease" ]; then
     while read -r key value _; do [ "$key" != uid ] || uid=$value; done <"$state/guests/$guest/lease"
   fi
@@ -98,6 +169,8 @@ one_unit() {
   printf 'guest\\0%s\\0%s\\0%s\\0%s\\0%s\\0' "$guest" "$uid" "$main" "$pids" "$many"
 }
 namespaces_of 1
+links="$links /proc/self/ns/cgroup"
+stats='${words(launchPrograms)}'
 set -f
 IFS='
 '
@@ -117,19 +190,37 @@ for line in $shown; do
 done
 set +f
 IFS=' '
-printf 'strangers\\0'
 export stockade_pattern="^Uid:.*[[:blank:]](\${uids#?})([[:blank:]]|\\$)"
-[ -z "$uids" ] || on_paths 'grep -sHE "$stockade_pattern" "$@"' /proc/[0-9]*/status
-printf '\\0threads\\0'
+strangers=''
+[ -z "$uids" ] || strangers=$(on_paths 'grep -sHE "$stockade_pattern" "$@"' /proc/[0-9]*/status) || exit 1
+printf 'strangers\\0%s\\0' "$strangers"
+set -f
+IFS='
+'
+strays='' many='' left=${maxStrays}
+for line in $strangers; do
+  IFS=' '
+  pid=\${line#/proc/}
+  pid=\${pid%%/*}
+  case "$listed " in *" $pid "*) continue ;; esac
+  [ "$left" -gt 0 ] || break
+  left=$((left - 1)) strays="$strays $pid"
+  one_process "$pid"
+done
+set +f
+IFS=' '
+printf 'strays\\0%s\\0%s\\0threads\\0' "$strays" "$many"
 on_paths ${word(`grep -shaE '${threadLines}' "$@"`)} $threads
 printf '\\0lines\\0'
-on_paths ${word(`grep -sZHaE '${limitLines}|${mountLines}' "$@"`)} $lines
+on_paths ${word(`grep -sZHaE '${limitLines}|${cgroupLines}|${mountLines}' "$@"`)} $lines
 printf '\\0files\\0'
 on_paths 'grep -szZHa "" "$@"' $files
 printf 'links\\0'
 on_paths ${word(`find "$@" -maxdepth 1 -printf '%p\\0%Y\\0%.${maxTargetBytes}l\\0'`)} $links
 printf 'stats\\0'
 on_paths ${word(`stat -L --printf='%n\\0%d\\0%i\\0%f\\0%u\\0%g\\0%t\\0%T\\0' "$@"`)} $stats
-printf 'end\\0'`,
+printf 'devices\\0'
+${tryDevices}
+printf '\\0end\\0'`,
   };
 }

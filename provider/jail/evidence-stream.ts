@@ -7,8 +7,6 @@ export interface RawGuest {
   readonly uid: string;
   readonly mainPid: number;
   readonly pids: readonly number[];
-  /** Of these, processes with more open files than were listed. */
-  readonly many: readonly number[];
 }
 
 export interface RawLink {
@@ -22,6 +20,10 @@ export interface RawEvidence {
   readonly units: string;
   readonly guests: ReadonlyMap<string, RawGuest>;
   readonly strangers: string | undefined;
+  /** Processes of a guest's uid that are in no unit of a guest's, some. */
+  readonly strays: readonly number[];
+  /** Processes with more open files than were listed. */
+  readonly crowded: ReadonlySet<number>;
   /** Lines of all threads' status, one thread after another. */
   readonly threads: string;
   /** Some lines of a file, each ended by a line feed. */
@@ -29,6 +31,8 @@ export interface RawEvidence {
   readonly files: ReadonlyMap<string, string>;
   readonly links: ReadonlyMap<string, RawLink>;
   readonly stats: ReadonlyMap<string, readonly string[]>;
+  /** What came of trying to open devices (`parseTrials`). */
+  readonly devices: string;
   /** The end mark was reached: what is not there was not there on the host either. */
   readonly complete: boolean;
 }
@@ -48,12 +52,16 @@ export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
   const time = (fields.next() ?? '').trim();
   const units = fields.mark('units') ? (fields.next() ?? '') : '';
   const guests = new Map<string, RawGuest>();
+  const crowded = new Set<number>();
   while (fields.mark('guest')) {
     const [name, uid, main, pids, many] = fields.take(5) ?? [];
     if (name === undefined || uid === undefined || pids === undefined || many === undefined) break;
-    guests.set(name, { name, uid, mainPid: digits(main) ?? 0, pids: pidList(pids), many: pidList(many) });
+    guests.set(name, { name, uid, mainPid: digits(main) ?? 0, pids: pidList(pids) });
+    for (const pid of pidList(many)) crowded.add(pid);
   }
   const strangers = fields.mark('strangers') ? fields.next() : undefined;
+  const [strays = '', many = ''] = fields.mark('strays') ? (fields.take(2) ?? []) : [];
+  for (const pid of pidList(many)) crowded.add(pid);
   const threads = (fields.mark('threads') ? fields.next() : undefined) ?? '';
   const lines = new Map<string, string>();
   for (const [path, line] of fields.lines('lines')) lines.set(path, `${lines.get(path) ?? ''}${line}\n`);
@@ -62,8 +70,10 @@ export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
   const links = linkMap(fields.records('links', 3));
   const stats = new Map<string, readonly string[]>();
   for (const [path, ...rest] of fields.records('stats', 8)) setOnce(stats, path, rest);
+  const devices = (fields.mark('devices') ? fields.next() : undefined) ?? '';
   const complete = fields.mark('end');
-  return success({ time, units, guests, strangers, threads, lines, files, links, stats, complete });
+  const shown = { strangers, strays: pidList(strays), crowded, threads, lines, files, links, stats, devices };
+  return success({ time, units, guests, ...shown, complete });
 }
 
 function linkMap(records: Iterable<readonly string[]>): ReadonlyMap<string, RawLink> {

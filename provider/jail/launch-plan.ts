@@ -99,6 +99,8 @@ export interface IsolationExpectation {
   /** As in `LaunchPlan`. */
   readonly sharedMemoryMib: number;
   readonly network: LaunchPlan['network'];
+  readonly limits: LaunchLimits;
+  readonly qemuBinary: string;
   readonly requests: LayerRequests;
   /** Layers that this host can never show to be effective, with the reason: there `unproven` is as expected. */
   readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
@@ -145,6 +147,8 @@ export function isolationExpectation(
     images: imageCount(plan.disks),
     sharedMemoryMib: plan.sharedMemoryMib,
     network: plan.network,
+    limits: plan.limits,
+    qemuBinary: plan.qemuBinary,
     requests: plan.requests,
     unprovable: host.unprovable,
     qemuDevice: host.qemuDevice,

@@ -62,6 +62,12 @@ export interface ProcessObservation extends ProcessIdentity {
   /** Its root and working directory. `undefined`: not read, or the process went away meanwhile. */
   readonly root: FileObservation | undefined;
   readonly directory: FileObservation | undefined;
+  /** Path of its cgroup, as systemd names them; a process cannot change it. */
+  readonly cgroup: string | undefined;
+  /** What its executable is called; `undefined`: not read. Hostile: for a hint alone. */
+  readonly executableTarget: string | undefined;
+  /** Labels of the host's security module, one a thread. */
+  readonly labels: readonly string[];
   readonly limits: Readonly<Record<string, LimitObservation>> | undefined;
   readonly openFiles: readonly OpenFileObservation[] | undefined;
   /** There are more of them than were listed. */
@@ -81,6 +87,31 @@ export interface UnitObservation {
   readonly fragmentPath: string;
   readonly dropInPaths: string;
   readonly needDaemonReload: boolean;
+  /** Path of the unit's cgroup; empty while it has none. */
+  readonly controlGroup: string;
+}
+
+/** Limits of the unit's cgroup, as the kernel has them. */
+export interface CgroupObservation {
+  /** Who reads sees cgroups as the host's process 1 does. */
+  readonly sameNamespace: boolean;
+  /** `undefined`: not there, or empty. */
+  readonly files: Readonly<Record<CgroupFile, string | undefined>>;
+  /** `MAJOR:MINOR` of a whole disk named in io.max, with all that lies on it: partitions, mapped devices. */
+  readonly diskParts: Readonly<Record<string, readonly string[]>>;
+  readonly trials: DeviceTrials;
+}
+
+export const cgroupFiles = ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max', 'io.max'] as const;
+export type CgroupFile = (typeof cgroupFiles)[number];
+
+/** How an attempt to open a device ended. `refused` is the device rule's word (EPERM), any other error is not. */
+export type DeviceTrial = 'opened' | 'refused' | 'failed otherwise';
+
+/** By device, outside all guests' cgroups and inside each one that could be entered. */
+export interface DeviceTrials {
+  readonly outside: ReadonlyMap<string, DeviceTrial>;
+  readonly guests: ReadonlyMap<string, ReadonlyMap<string, DeviceTrial>>;
 }
 
 export interface MountObservation {
@@ -100,10 +131,14 @@ export interface GuestObservation {
   readonly unit: UnitObservation | undefined;
   /** QEMU runs (its process is there). */
   readonly running: boolean;
-  /** Of the guest's unit, as the host's cgroup lists them. */
+  /**
+   * Of the guest's unit: those its cgroup lists, its main process with all descendants, and a QEMU that runs as the guest's user,
+   * wherever they are now.
+   */
   readonly processes: readonly ProcessObservation[];
   /** Processes of the guest's uid outside its unit. */
   readonly strangers: readonly number[] | undefined;
+  readonly cgroup: CgroupObservation;
   /** Namespaces of the host's process 1. */
   readonly hostNamespaces: NamespaceLinks;
   /** By kind, another guest that is in a namespace of this one. */

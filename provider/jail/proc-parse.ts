@@ -85,6 +85,14 @@ export function parseStat(
   return parentPid === undefined || startTimeTicks === undefined ? undefined : { parentPid, startTimeTicks };
 }
 
+/** Path of a process's cgroup in the hierarchy that systemd manages: version 2, or on older hosts the named one of version 1. */
+export function parseCgroup(text: string | undefined): string | undefined {
+  const named = /^\d+:name=systemd:(\/.*)$/m.exec(text ?? '')?.[1];
+  const unified = /^0::(\/.*)$/m.exec(text ?? '')?.[1];
+  // On a host with both, a version 2 hierarchy without systemd's processes shows the root.
+  return unified !== undefined && unified !== '/' ? unified : (named ?? unified);
+}
+
 const limitLine = /^(Max [a-z ]+?) {2,}(unlimited|\d{1,20}) +(unlimited|\d{1,20})(?: |$)/;
 
 export function parseLimits(text: string): Readonly<Record<string, LimitObservation>> {
@@ -171,5 +179,6 @@ function unit(value: (key: string) => string): UnitObservation {
     fragmentPath: value('FragmentPath'),
     dropInPaths: value('DropInPaths'),
     needDaemonReload: value('NeedDaemonReload') === 'yes',
+    controlGroup: value('ControlGroup'),
   };
 }

@@ -1,3 +1,4 @@
+import { unitLimits } from '../../jail/cgroup-limits.ts';
 import type { LaunchPlan } from '../../jail/launch-plan.ts';
 import { stopTimeoutSeconds } from '../../jail/stop.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
@@ -5,7 +6,7 @@ import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 /**
  * The unit every guest is an instance of; to be put at `unitTemplatePath`. The launcher is the main process and ends as the
  * parent of QEMU's pid namespace; the loggers end by themselves when nothing writes any more, so nothing that QEMU said last
- * is lost. Neither chroot nor strays are cleared at a stop: the next launch and the deletion do that, whatever happened between.
+ * is lost. Strays are ended when the unit is over, however that came; the chroot stays as it is until the next launch or the deletion.
  */
 export function unitTemplate(roots: HostRoots = defaultRoots): string {
   return `# Made by Stockade: edits show as drift and are undone.
@@ -19,6 +20,7 @@ StartLimitIntervalSec=0
 Type=exec
 ExecStart=${roots.state}/guests/%i/launch run
 ExecStop=-${roots.state}/guests/%i/launch stop
+ExecStopPost=-${roots.state}/guests/%i/launch over
 KillMode=control-group
 TimeoutStopSec=35
 Restart=no
@@ -33,8 +35,13 @@ WantedBy=multi-user.target
 }
 
 /** What differs from guest to guest; to be put at `/etc/systemd/system/stockade-guest@NAME.service.d/10-stockade.conf`. */
-export function unitDropIn(plan: Pick<LaunchPlan, 'restartPolicy' | 'shutdownTimeoutSeconds'>): string {
-  const stop = `TimeoutStopSec=${stopTimeoutSeconds(plan.shutdownTimeoutSeconds)}\n`;
+export function unitDropIn(
+  plan: Pick<
+    LaunchPlan,
+    'restartPolicy' | 'shutdownTimeoutSeconds' | 'requests' | 'limits' | 'disks' | 'devices' | 'usesKvm'
+  >,
+): string {
+  const stop = `TimeoutStopSec=${stopTimeoutSeconds(plan.shutdownTimeoutSeconds)}\n${unitLimits(plan)}`;
   const head = '# Made by Stockade: edits show as drift and are undone.\n';
   if (plan.restartPolicy === 'never') return `${head}[Service]\nRestart=no\n${stop}`;
   // A guest that dies over and over again is left alone after five times in a minute.

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LaunchPlan } from '../../../provider/jail/launch-plan.ts';
 import { launcherScript } from '../../../provider/jail/launcher.ts';
 import { qemuArguments, qemuConfinement } from '../../../provider/toolstacks/qemu/argv.ts';
-import { samplePlanParts, sampleQemu } from '../../samples.ts';
+import { samplePlan, samplePlanParts, sampleQemu } from '../../samples.ts';
 import { unitDropIn, unitTemplate } from '../../../provider/toolstacks/qemu/supervisor.ts';
 
 const guest = {
@@ -84,8 +84,25 @@ describe('unit', () => {
     await expect(unitTemplate()).toMatchFileSnapshot('unit/stockade-guest@.service');
   });
   it.each(['never', 'on_crash'] as const)('drop-in, restart %s', async (restartPolicy) => {
-    const dropIn = unitDropIn({ restartPolicy, shutdownTimeoutSeconds: 20 });
+    const dropIn = unitDropIn(samplePlan({ restartPolicy, shutdownTimeoutSeconds: 20 }));
     await expect(dropIn).toMatchFileSnapshot(`unit/restart-${restartPolicy}.conf`);
+  });
+  it('drop-in with limits of bandwidth, disks that are devices, paths that need quoting, and a device', async () => {
+    const backing = [{ path: '/srv/the base.qcow2', format: 'qcow2' as const }];
+    const plan = samplePlan({
+      usesKvm: true,
+      devices: ['vfio/12'],
+      disks: [
+        { name: 'a', path: '/srv/100%"\\.raw', format: 'raw', readonly: false, backing },
+        { name: 'b', path: '/dev/disk/by-id/b', format: 'raw', readonly: true, backing: [] },
+      ],
+      limits: { ...samplePlan().limits, ioReadMibPerSecond: 20, ioWriteMibPerSecond: 5 },
+    });
+    await expect(unitDropIn(plan)).toMatchFileSnapshot('unit/limits.conf');
+  });
+  it('drop-in without limits', async () => {
+    const requests = { ...samplePlan().requests, 'cgroup-limits': 'off' as const };
+    await expect(unitDropIn(samplePlan({ requests }))).toMatchFileSnapshot('unit/no-limits.conf');
   });
 });
 
