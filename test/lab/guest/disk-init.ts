@@ -6,7 +6,8 @@ import { start, stay } from './init.ts';
  * first one:
  *   disk_write=TEXT   writes TEXT 64 KiB after its start
  *   disk_fill=1       writes to all of it
- *   disk_load=N       N processes read and write all over it at once, each past the guest's cache, 8 rounds of 16
+ *   disk_load=N       N processes read it at once, past the guest's cache; then it is discarded block by block, as
+ *                     many requests at once as its queue takes (256)
  * What came of it is printed, and then the banner.
  */
 export const diskInit = `${start}for module in ${guestRecipe.diskModules.join(' ')}; do insmod /lib/$module.ko; done
@@ -27,23 +28,19 @@ fi
 if [ -n "$disk_fill" ]; then
   if dd if=/dev/urandom of=/dev/vda bs=1M count=$((sectors / 2048)) oflag=direct status=none; then echo "disk fill ok"; else echo "disk fill failed"; fi
 fi
-# one_load NUMBER: its share of the disk, 16 blocks of 4 KiB far from each other
-one_load() {
-  round=0
-  while [ $round -lt 8 ]; do
-    dd if=/dev/vda of=/dev/null bs=4k count=16 skip=$((($1 * 37 + round * 16) % (sectors / 8 - 16))) iflag=direct status=none || exit 1
-    dd if=/dev/zero of=/dev/vda bs=4k count=16 seek=$((($1 * 37 + round * 16) % (sectors / 8 - 16))) oflag=direct status=none || exit 1
-    round=$((round + 1))
-  done
-}
 if [ -n "$disk_load" ]; then
   number=0 bad=0 jobs=
   while [ $number -lt "$disk_load" ]; do
-    one_load $number &
+    dd if=/dev/vda of=/dev/null bs=4k count=16 skip=$((number * 37 % (sectors / 8 - 16))) iflag=direct status=none &
     jobs="$jobs $!"
     number=$((number + 1))
   done
   for job in $jobs; do wait $job || bad=$((bad + 1)); done
-  echo "disk load done, $bad of $disk_load failed"
+  # requests that nobody merges, as many at once as the queue has room for
+  echo 4096 >/sys/block/vda/queue/discard_max_bytes
+  echo 0 >/sys/block/vda/queue/wbt_lat_usec
+  echo none >/sys/block/vda/queue/scheduler
+  blkdiscard /dev/vda || bad=$((bad + 1))
+  echo "disk load done, $bad failed"
 fi
 ${stay}`;
