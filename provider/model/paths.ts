@@ -29,6 +29,11 @@ export const unitDirectory = '/etc/systemd/system';
 export const unitTemplatePath = `${unitDirectory}/stockade-guest@.service`;
 export const loggerUser = 'stockade-logger';
 export const reaperUser = 'xen-qemuuser-reaper';
+/**
+ * Whose uid the canaries of probes run as: one that no guest ever leases, since it has a name. The launcher takes a named uid
+ * only from `xen-qemuuser-*`, Xen's names for those who run device models.
+ */
+export const canaryUser = 'xen-qemuuser-canary';
 
 /** Where systemd looks for unit files and drop-ins, the strongest first. */
 export const unitPlaces = [

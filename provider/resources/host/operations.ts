@@ -2,6 +2,7 @@ import { describeAddress } from '../../model/address.ts';
 import type { Change } from '../../model/change.ts';
 import type { Operation } from '../../model/operation.ts';
 import {
+  canaryUser,
   defaultRoots,
   guestSlice,
   type HostRoots,
@@ -9,6 +10,7 @@ import {
   unitTemplatePath,
   unitPlaces,
 } from '../../model/paths.ts';
+import { clearProbes } from '../../jail/probes/step.ts';
 import { lines, type ShellText, sh, word, words } from '../../model/shell.ts';
 import { requireQemu } from '../../toolstacks/qemu/probe.ts';
 import { unitTemplate } from '../../toolstacks/qemu/supervisor.ts';
@@ -198,6 +200,7 @@ done`;
 function removeTemplate(fleet: string, roots: HostRoots): ShellText {
   return sh`${onlyLast(fleet, roots)}
 mark() { : >${word(reloadMarker(roots))}; changed; }
+${clearProbes(roots)}
 systemctl stop -- ${word(guestSlice)} || :
 if [ -e ${word(unitTemplatePath)} ] || [ -L ${word(unitTemplatePath)} ]; then
   mark
@@ -209,7 +212,7 @@ ${removeForeign}`;
 function removeLogger(fleet: string, roots: HostRoots): ShellText {
   return sh`${onlyLast(fleet, roots)}
 ${accountsFunctions}
-accounts_rewrite ${word(`drop ${loggerUser} auto`)}`;
+accounts_rewrite ${word(`drop ${loggerUser} auto\ndrop ${canaryUser} auto`)}`;
 }
 
 /** The record goes last: a run killed before it is finished by the next. The lock is the executor's. */

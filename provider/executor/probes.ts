@@ -1,0 +1,76 @@
+import type { Target } from '../connect/target.ts';
+import { parseProbeResults, type ProbeResult } from '../jail/probes/judge.ts';
+import { type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
+import type { HostRoots } from '../model/paths.ts';
+import type { StoredGuest } from '../resources/guest/desired.ts';
+import { withQemu } from '../resources/guest/render.ts';
+import { capabilitiesFor } from '../resources/host/facts.ts';
+import { hostProbes, probeDiagnostics } from '../resources/host/probes.ts';
+import type { Fleet } from './fleet.ts';
+
+export interface ProbeOptions {
+  /** The fleet whose choice of QEMU counts. */
+  readonly fleet: string;
+  /** Runs the same probes without the jail as well, which alone shows that it is the jail that stops them. @default true */
+  readonly control?: boolean;
+  /** What the guests that the canaries stand for ask for. @default every layer on */
+  readonly isolation?: StoredGuest['isolation'];
+  readonly roots?: HostRoots;
+}
+
+export interface ProbeReport {
+  readonly host: string;
+  readonly results: readonly ProbeResult[];
+  /** An error for each probe that got through, a warning for those that prove nothing. */
+  readonly diagnostics: readonly Diagnostic[];
+  readonly milliseconds: number;
+}
+
+/**
+ * Makes every probe on a prepared host: canaries are started as guests are, try what an attacker in their place would try, and
+ * are gone when it returns. Fails where they could not be run at all; that one got through is no failure but a finding.
+ */
+export async function runProbes(
+  fleet: Fleet,
+  target: Target,
+  options: ProbeOptions,
+): Promise<Result<ProbeReport>> {
+  const seen = await fleet.observe(target);
+  if (!seen.ok) return seen;
+  const { host } = target;
+  const { facts } = seen.value;
+  const capabilities = withQemu(capabilitiesFor(facts, options.fleet));
+  if (capabilities === undefined || facts.unitTemplate === undefined) {
+    return failure(
+      problem('host-not-prepared', `${host} is not prepared for guests, so there is nothing to probe`, {
+        host,
+        hint: 'Apply the host first.',
+      }),
+    );
+  }
+  const { control = true, isolation, roots } = options;
+  const probes = hostProbes({
+    host,
+    capabilities,
+    control,
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(roots === undefined ? {} : { roots }),
+  });
+  const written = await fleet.write(target, probes.operations);
+  if (!written.ok) return written;
+  const bad = written.value.results.find(({ status }) => status !== 'same' && status !== 'changed');
+  if (bad !== undefined) {
+    const { code = 'probes-failed', message = bad.output } = bad;
+    return failure(
+      problem(code, `${bad.id} did not work: ${message}`, { host, step: bad.id, hint: 'Run it again.' }),
+    );
+  }
+  const answer = written.value.results.find(({ id }) => id === probes.stepId);
+  const results = parseProbeResults(probes.plan, answer?.values ?? {});
+  return success({
+    host,
+    results,
+    diagnostics: probeDiagnostics(host, results),
+    milliseconds: answer?.milliseconds ?? 0,
+  });
+}

@@ -1,0 +1,263 @@
+import { guestUnit, type HostRoots } from '../../model/paths.ts';
+import { lines, sh, type ShellText, word, words } from '../../model/shell.ts';
+import { guestPlaces } from '../places.ts';
+import { sharedMemoryKey } from './attacks.ts';
+import { headerOffsets } from './interpreter.ts';
+import { interfaceName, parameters } from './probe.ts';
+import { syscallNumbers } from './syscalls.ts';
+
+/** A canary may take so long to start, and as long to come to its end. Unit: polls of 20 ms. */
+const polls = 1500;
+/** A control that nobody ends any more ends by itself. Unit: seconds. */
+const controlSeconds = 120;
+
+/** `clear_probes`: ends and removes every canary and control, whoever started them; says nothing. */
+export function clearFunction(canaries: readonly string[], roots: HostRoots): ShellText {
+  const places = canaries.map((name) => guestPlaces(name, roots));
+  const directories = places.flatMap(({ stateDirectory, runDirectory }) => [stateDirectory, runDirectory]);
+  const dropIns = canaries.map((name) => `/run/systemd/system/${guestUnit(name)}.d`);
+  return sh`clear_probes() {
+  [ -z "$outsider" ] || kill -KILL "$outsider" || :
+  set -- ${words(canaries.map(guestUnit))} 'stockade-control_*.service'
+  systemctl kill --signal=KILL -- "$@" || :
+  systemctl stop -- "$@" || :
+  systemctl reset-failed -- "$@" || :
+  ipcrm -M ${sharedMemoryKey} || :
+  rmdir -- ${words(places.map(({ chroot }) => chroot))} || :
+  rm -rf --one-file-system -- ${words([...directories, ...dropIns])} "$work"
+} >/dev/null 2>&1`;
+}
+
+/** Tells the program what only the host knows (`parameters`), and starts the process that nobody in the jail must reach. */
+export const askHost: ShellText = lines([
+  sh`# octets NUMBER...: prints a byte for each
+octets() {
+  format=
+  for octet do format="$format\\\\$((octet / 64))$((octet / 8 % 8))$((octet % 8))"; done
+  printf "$format"
+}
+# eight NUMBER: the number as eight bytes, the lowest first
+eight() {
+  octets $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)) \\
+    $(($1 >> 32 & 255)) $(($1 >> 40 & 255)) $(($1 >> 48 & 255)) $(($1 >> 56 & 255))
+}
+# put_at FILE OFFSET: writes stdin there
+put_at() { dd "of=$1" bs=65536 oflag=seek_bytes "seek=$2" conv=notrunc status=none; }
+# listening FILE ADDRESS: sets port to the first one that is listened to at that address
+listening() {
+  while read -r _ local _ state _; do
+    case $local:$state in "$2:"*:0A) port=$((0x\${local##*:})); return ;; esac
+  done <"$1" || :
+} 2>/dev/null
+port=22
+listening /proc/net/tcp6 00000000000000000000000000000000
+listening /proc/net/tcp 00000000
+address=127.0.0.1
+read -r _ _ _ found _ <<END || :
+$(ip -4 -o address show scope global 2>/dev/null)
+END
+[ -z "$found" ] || address=\${found%/*}
+interface=
+for interface in /sys/class/net/*; do
+  interface=\${interface##*/}
+  [ "$interface" = lo ] || break
+  interface=
+done
+sleep 120 </dev/null >/dev/null 2>&1 &
+outsider=$!
+internet() {
+  IFS=.
+  set -- $1
+  unset IFS
+  octets 2 0 $((port / 256)) $((port % 256)) "$@" 0 0 0 0 0 0 0 0
+}
+{ eight "$outsider"; internet "$address"; internet 127.0.0.1; } | put_at "$work/data" ${headerOffsets.parameters}
+printf '%.${interfaceName.bytes - 1}s' "$interface" | put_at "$work/data" ${headerOffsets.parameters + interfaceName.offset}`,
+]);
+
+// what is written above stands in this order, without gaps
+if (
+  parameters.outsider.offset !== 0 ||
+  parameters.ownAddress.offset !== 8 ||
+  parameters.loopback.offset !== 24
+) {
+  throw new Error('the parameters of a canary have moved');
+}
+
+/**
+ * Puts the program into a process and lets its first thread run it: where a stopped thread will go on is seen in /proc, and
+ * root's writes through /proc/PID/mem pass by the protection of pages. Nothing of the process is needed any more afterwards.
+ */
+export const injectFunctions: ShellText = sh`# first_thread PID: sets state to how its first thread is, code to its exit status, as /proc has them; 1 where it is gone
+first_thread() {
+  read -r line <"/proc/$1/stat" || return 1
+  line=\${line##*) }
+  state=\${line%% *} code=\${line##* }
+} 2>/dev/null
+# sealed NAME TEXT: its memory cannot be written; goes on as it was
+sealed() {
+  give "$1.end" "sealed $2"
+  kill -CONT "$pid" || :
+  return 1
+}
+# largest PID PERMISSIONS: sets from and to to the largest mapping of that kind
+largest() {
+  from=0 to=0
+  while read -r range permissions _; do
+    [ "$permissions" = "$2" ] || continue
+    low=$((0x\${range%-*})) high=$((0x\${range#*-}))
+    if [ $((high - low)) -gt $((to - from)) ]; then from=$low to=$high; fi
+  done <"/proc/$1/maps"
+}
+# inject NAME PID FIRST END: sets data to where the program's data is
+inject() {
+  pid=$2
+  kill -STOP "$pid" || { give "$1.end" not-started; return 1; }
+  tries=0 state=
+  while first_thread "$pid" && [ "$state" != T ] && [ "$tries" -lt ${polls} ]; do
+    tries=$((tries + 1))
+    sleep 0.02
+  done
+  [ "$state" = T ] || { give "$1.end" not-started; return 1; }
+  read -r line <"/proc/$pid/syscall" || { sealed "$1" 'registers cannot be read'; return 1; }
+  counter=$((\${line##* }))
+  largest "$pid" rw-p
+  data=$from
+  largest "$pid" r-xp
+  # the last functions of the program: those that wait meanwhile are not among them
+  code=$((to - 4096))
+  said=$(put_at "/proc/$pid/mem" "$data" <"$work/data" 2>&1) &&
+    said=$({ eight "$3"; eight "$4"; } | put_at "/proc/$pid/mem" $((data + ${headerOffsets.firstRow})) 2>&1) &&
+    said=$(put_at "/proc/$pid/mem" "$code" <"$work/code" 2>&1) &&
+    said=$(springboard | put_at "/proc/$pid/mem" $((counter - 2)) 2>&1) || { sealed "$1" "$said"; return 1; }
+  kill -CONT "$pid"
+}
+# A call that was interrupted is made again: the two bytes before the counter are the call, now they do nothing.
+# mov rbx, data; mov rax, code; jmp rax
+springboard() {
+  octets 102 144 72 187; eight "$data"
+  octets 72 184; eight "$code"
+  octets 255 224
+}
+# finish NAME PID UNIT: waits for the end of the program, and gives what came of it
+finish() {
+  tries=0
+  while first_thread "$2"; do
+    case $state in
+      Z | X)
+        if [ $((code & 127)) -ne 0 ]; then give "$1.end" "signal $((code & 127))"; else give "$1.end" "exit $((code / 256))"; fi
+        return
+        ;;
+    esac
+    number=
+    read -r number _ <"/proc/$2/syscall" || :
+    if [ "$number" = ${syscallNumbers.pause} ]; then
+      give "$1.answers" "$(dd "if=/proc/$2/mem" bs=65536 iflag=skip_bytes,count_bytes "skip=$data" "count=$answer_bytes" status=none | base64 -w0)"
+      give "$1.end" 'done'
+      return
+    fi
+    tries=$((tries + 1))
+    [ "$tries" -lt ${polls} ] || { give "$1.end" stuck; return; }
+    sleep 0.02
+  done 2>/dev/null
+  ended "$1" "$3"
+}
+# ended NAME UNIT: how systemd saw it end; the parent of its namespace ends as it did
+ended() {
+  tries=0
+  while :; do
+    how= status=
+    {
+      read -r how
+      read -r status
+    } <<END || :
+$(systemctl show --value --property=ExecMainCode --property=ExecMainStatus -- "$2")
+END
+    [ "\${how:-0}" = 0 ] && [ "$tries" -lt 100 ] || break
+    tries=$((tries + 1))
+    sleep 0.02
+  done
+  case $how in
+    1) give "$1.end" "exit $status" ;;
+    2 | 3) give "$1.end" "signal $status" ;;
+    *) give "$1.end" stuck ;;
+  esac
+}`;
+
+/** Starts canaries and controls, and has them run their parts of the program. */
+export function startFunctions(qemuBinary: string, controlArguments: readonly string[]): ShellText {
+  return sh`# device_model MAIN: sets pid to the process below a unit's main process that has become the canary's user
+device_model() {
+  tries=0 pid=
+  while [ -d "/proc/$1" ] && [ "$tries" -lt ${polls} ]; do
+    children=
+    read -r children <"/proc/$1/task/$1/children" || :
+    for child in $children; do
+      while read -r key real effective _; do [ "$key" != Uid: ] || break; done <"/proc/$child/status" || continue
+      [ "$real" = "$uid" ] && [ "$effective" = "$uid" ] || continue
+      ! [ "/proc/$child/ns/pid" -ef "/proc/$1/ns/pid" ] && [ -e "/proc/$child/ns/pid" ] || continue
+      pid=$child
+      return
+    done
+    tries=$((tries + 1))
+    sleep 0.02
+  done
+  return 1
+} 2>/dev/null
+# run_canaries UNIT:NAME:FIRST:END...: all at once
+run_canaries() {
+  units=
+  for canary do units="$units \${canary%%:*}"; done
+  systemctl start -- $units || :
+  mains=$(systemctl show --value --property=MainPID -- $units)
+  set -f
+  going=
+  for canary do
+    unit=\${canary%%:*} rest=\${canary#*:}
+    name=\${rest%%:*} rest=\${rest#*:}
+    main=\${mains%%
+*} mains=\${mains#*
+}
+    while [ -z "$main" ] && [ -n "$mains" ]; do
+      main=\${mains%%
+*} mains=\${mains#*
+}
+    done
+    if [ "\${main:-0}" -gt 0 ] && device_model "$main"; then
+      ! inject "$name" "$pid" "\${rest%:*}" "\${rest#*:}" || going="$going $name:$pid:$data:$unit"
+    else give "$name.end" not-started
+    fi
+  done
+  for canary in $going; do
+    name=\${canary%%:*} rest=\${canary#*:}
+    pid=\${rest%%:*} rest=\${rest#*:}
+    data=\${rest%%:*}
+    finish "$name" "$pid" "\${rest#*:}"
+    [ ! -d "/proc/$pid" ] || kill -KILL "$pid" || :
+  done 2>/dev/null
+  systemctl stop -- $units || :
+  set +f
+}
+# start_control NAME: the same program without any of the jail, as a unit that ends by itself
+start_control() {
+  systemd-run --quiet --unit="stockade-control_$1.service" --property=LimitNOFILE=20000 --property=RuntimeMaxSec=${controlSeconds} \\
+    --property=StandardInput=null --property=StandardOutput=null --property=StandardError=null \\
+    --working-directory="$work/control" -- ${word(qemuBinary)} ${words(controlArguments)} || :
+}
+# run_control NAME FIRST END
+run_control() {
+  unit=stockade-control_$1.service
+  pid=$(systemctl show --value --property=MainPID -- "$unit")
+  tries=0 number=
+  while [ -d "/proc/$pid" ] && [ "$pid" != 0 ] && [ "$tries" -lt ${polls} ]; do
+    read -r number _ <"/proc/$pid/syscall" || :
+    # poll or ppoll: its main loop
+    case $number in 7 | 271) break ;; esac
+    tries=$((tries + 1))
+    sleep 0.02
+  done 2>/dev/null
+  if [ "$pid" = 0 ] || [ ! -d "/proc/$pid" ]; then give "$1.end" not-started
+  elif inject "$1" "$pid" "$2" "$3"; then finish "$1" "$pid" "$unit"
+  fi
+}`;
+}

@@ -1,0 +1,139 @@
+import { describeAddress } from '../../model/address.ts';
+import { caution, type Diagnostic, problem } from '../../model/diagnostic.ts';
+import type { Operation } from '../../model/operation.ts';
+import { canaryUser, defaultRoots, type HostRoots } from '../../model/paths.ts';
+import { sh, word } from '../../model/shell.ts';
+import { launcherScript } from '../../jail/launcher.ts';
+import type { ProbeResult } from '../../jail/probes/judge.ts';
+import type { Probe } from '../../jail/probes/probe.ts';
+import { deniedSince7 } from '../../jail/probes/deny-list.ts';
+import { planProbes, type ProbePlan } from '../../jail/probes/runs.ts';
+import {
+  canaryCount,
+  type CanaryGuest,
+  canaryKernel,
+  canaryName,
+  probeStep,
+} from '../../jail/probes/step.ts';
+import { probeTable } from '../../jail/probes/table.ts';
+import { accountsFunctions } from '../accounts/rewrite.ts';
+import { plainGuest, type StoredGuest } from '../guest/desired.ts';
+import { type HostWithQemu, renderGuest } from '../guest/render.ts';
+import { hostAddress } from './desired.ts';
+
+/** A guest of the plainest kind. */
+const canaryDefinition = (isolation: StoredGuest['isolation'], roots: HostRoots): StoredGuest => ({
+  scheme: 'per-domain',
+  memoryMib: 64,
+  vcpus: 1,
+  machine: 'q35',
+  accelerator: 'tcg',
+  kernel: { kind: 'host', path: canaryKernel(roots) },
+  initrd: undefined,
+  commandLine: '',
+  ...plainGuest,
+  isolation,
+  serialLogMaxKib: 64,
+  restartPolicy: 'never',
+  shutdownTimeoutSeconds: 0,
+});
+
+export interface HostProbesInput {
+  readonly host: string;
+  readonly capabilities: HostWithQemu;
+  /** Runs the same probes without the jail as well: QEMU as root, in the host's namespaces, for a second. */
+  readonly control: boolean;
+  /** What guests it stands for ask for. @default every layer on */
+  readonly isolation?: StoredGuest['isolation'];
+  readonly roots?: HostRoots;
+}
+
+export interface HostProbes {
+  readonly plan: ProbePlan;
+  readonly operations: readonly Operation[];
+  /** The operation that gives the answers. */
+  readonly stepId: string;
+}
+
+/** The operations that make every probe on one host; `parseProbeResults` reads what the last one gave. */
+export function hostProbes(input: HostProbesInput): HostProbes {
+  const roots = input.roots ?? defaultRoots;
+  const { capabilities, control, isolation = plainGuest.isolation } = input;
+  const definition = canaryDefinition(isolation, roots);
+  const canaries = Array.from({ length: canaryCount }, (_, index) =>
+    canary({ ...definition, name: canaryName(index) }, capabilities, roots),
+  );
+  const memoryMib = canaries[0]?.memoryMib ?? 0;
+  const probes = probeTable({ memoryMib }).map((probe) => asDenied(probe, capabilities.qemu.version));
+  const plan = planProbes(probes, { control, controllers: capabilities.cgroupControllers });
+  const address = hostAddress(input);
+  const [userId, stepId] = ['canary user', 'probes'].map((name) => `${describeAddress(address)}: ${name}`);
+  const machine = ['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35,accel=tcg'];
+  const body = probeStep({
+    plan,
+    canaries,
+    qemuBinary: capabilities.qemu.binary,
+    controlArguments: [...machine, '-m', 'size=64M', '-S'],
+    roots,
+  });
+  return {
+    plan,
+    stepId: stepId ?? '',
+    operations: [
+      {
+        id: userId ?? '',
+        address,
+        needs: [],
+        step: {
+          kind: 'own',
+          body: sh`${accountsFunctions}\naccounts_rewrite ${word(`keep ${canaryUser} auto`)}`,
+        },
+      },
+      { id: stepId ?? '', address, needs: [userId ?? ''], step: { kind: 'own', body } },
+    ],
+  };
+}
+
+/** Rendered as any guest is; its processor stands still (-S), since what is tried is tried by the device model. */
+function canary(
+  guest: StoredGuest & { readonly name: string },
+  capabilities: HostWithQemu,
+  roots: HostRoots,
+): CanaryGuest & { readonly memoryMib: number } {
+  const { plan, dropIn } = renderGuest(guest, capabilities, roots);
+  const launcher = launcherScript({ ...plan, qemuArguments: [...plan.qemuArguments, '-S'] }, roots);
+  return { name: guest.name, launcher, dropIn, memoryMib: plan.limits.memoryMib };
+}
+
+/** A QEMU before 7.0 does not deny all ways to make a process. */
+function asDenied(probe: Probe, version: string): Probe {
+  if (Number.parseInt(version, 10) >= 7 || !deniedSince7.includes(probe.name)) return probe;
+  return { ...probe, accepted: `QEMU ${version} does not deny it; from 7.0 on it does` };
+}
+
+/** What is to be said of the results: an error for each that got through, one warning for all that prove nothing. */
+export function probeDiagnostics(host: string, results: readonly ProbeResult[]): readonly Diagnostic[] {
+  const at = { host, resource: describeAddress(hostAddress({ host })), step: 'probes' };
+  const through = results
+    .filter(({ outcome, accepted }) => outcome === 'got-through' && accepted === undefined)
+    .map(({ name, tries, layer, observed }) =>
+      problem('probe-got-through', `${layer}: the probe ${name} got through on ${host}`, {
+        ...at,
+        detail: `A device model that ${tries} is to be stopped by ${layer}; observed: ${observed}.`,
+        hint: 'Run no guest on this host that you do not trust, until it is known what undoes this layer.',
+      }),
+    );
+  const unproven = results.filter(({ outcome }) => outcome === 'unproven');
+  if (unproven.length === 0) return through;
+  const reasons = new Set(unproven.map(({ reason = '' }) => reason));
+  const warning = caution(
+    'probe-unproven',
+    `${unproven.length} of ${results.length} probes prove nothing on ${host}: ${unproven.map(({ name }) => name).join(', ')}`,
+    {
+      ...at,
+      detail: [...reasons].slice(0, 8).join('; '),
+      hint: 'Run the probes on a host that can show it.',
+    },
+  );
+  return [...through, warning];
+}
