@@ -17,12 +17,13 @@ import { callSteps, type LauncherStep, renderStep } from './step.ts';
 import { stopFunction } from './stop.ts';
 import { reapFunctions } from './strays.ts';
 import { qemuCommand, trustedFilesStep, trustFunction } from './trusted-files.ts';
+import { holdFunctions, reapStep } from './uid-hold.ts';
 import { userArguments, userStep } from './user.ts';
 
 /**
  * The launcher of one guest: a POSIX sh script to be read by people, kept at `guestPlaces(guest).launcher`, mode 0700, and
  * run by the guest's unit. Verbs: `run` (the unit's main process: in the end the parent of QEMU's pid namespace), `inside`
- * (its second half, in the new namespaces) and `stop`. docs/design/0020-launcher.md lists the steps in order.
+ * (its second half, in the new namespaces), `stop` and `over`. docs/design/0020-launcher.md lists the steps in order.
  *
  * Errors go to stderr as `stockade-launch: STEP: TEXT`, to the file `guestPlaces(guest).launchError`, and into the exit code
  * (`stepExitCodes`).
@@ -43,6 +44,7 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
 #   launch run     what the guest's unit starts: prepares the jail, ends as the parent of QEMU's pid namespace
 #   launch inside  the second half of run, in the new namespaces
 #   launch stop    presses the guest's power button, waits, then ends QEMU
+#   launch over    when the unit is over: ends what is left of the guest's processes
 set -eu
 umask 077
 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
@@ -65,12 +67,13 @@ fail() {
 }
 
 ${reapFunctions}
+${holdFunctions(roots)}
 
 ${trustFunction}
 
 ${startLogger}
 
-${separated([...outside, ...inside])}
+${separated([...outside, ...inside, reapStep()])}
 
 ${stopFunction(plan.shutdownTimeoutSeconds)}
 
@@ -85,6 +88,10 @@ ${callSteps(outside)}
 ${callSteps(inside)}
     ;;
   stop) stop_guest ;;
+  over)
+    ${closeInherited}
+${callSteps([leaseStep(), reapStep()])}
+    ;;
   *)
     echo 'usage: launch run | stop' >&2
     exit 64

@@ -6,7 +6,7 @@ export interface GuestPlaces {
   readonly stateDirectory: string;
   /** The launcher script, 0700. */
   readonly launcher: string;
-  /** Lines `domid N`, `uid N`, `gid N`, and `shared yes` for a shared user; nothing else. */
+  /** Lines `domid N`, `uid N`, `gid N`, `shared yes` for a shared user, and the name of the `user`; nothing else. */
   readonly lease: string;
   /** serial.0 serial.1 stderr.0 stderr.1: two segments per log, the newer by modification time is the later one. */
   readonly logDirectory: string;

@@ -22,6 +22,7 @@ export const stepExitCodes = {
   launch: 48,
   'trusted-files': 49,
   disks: 50,
+  reap: 51,
 } as const;
 export type StepName = keyof typeof stepExitCodes;
 

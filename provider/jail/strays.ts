@@ -3,9 +3,11 @@ import { sh, type ShellText } from '../model/shell.ts';
 /**
  * Functions that end every process of a uid. Root cannot be killed by the target; a kill as the target user reaches all of
  * them in one system call, new ones included, so a process that forks in a loop does not get away. The kernel's view decides
- * when it is over: `Uid:` lines in /proc, which no process can forge. Never call it for a user that guests share.
- *   stockade_strays UID   prints pids of live processes that have the uid in any of the four fields; 1 where /proc cannot be searched
- *   stockade_reap UID     0 when none is left; 1, with `strays` to show, when some survive 100 rounds (about 4 s) or nobody can tell
+ * when it is over: `Uid:` lines in /proc, which no process can forge. Never call it for a user that guests share, nor without
+ * the uid's lock (uid-hold.ts).
+ *   stockade_strays UID       prints pids of live processes that have the uid in any of the four fields; 1 where /proc cannot be searched
+ *   stockade_reap UID         0 when none is left; 1, with `strays` to show, when some survive 100 rounds (about 4 s) or nobody can tell
+ *   stockade_describe PID...  prints up to five pids with their executables, limited and without control characters
  */
 export const reapFunctions: ShellText = sh`stockade_strays() {
   pattern="^Uid:.*[[:blank:]]$1([[:blank:]]|\\$)" searched=0
@@ -41,7 +43,17 @@ stockade_reap() {
     kill -STOP $strays 2>/dev/null || :
     kill -KILL $strays 2>/dev/null || :
     setpriv --reuid="$1" --regid="$1" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \\
-      sh -c 'kill -KILL -1' 2>/dev/null || :
+      sh -c 'kill -KILL -1' 2>/dev/null 6<&- || :
     [ "$round" -le 2 ] || sleep 0.04
   done
-}`;
+}
+stockade_describe() {
+  described=0
+  for stray do
+    [ "$described" -lt 5 ] || { printf ' and %s more' "$(($# - 5))"; break; }
+    executable=$(readlink -n "/proc/$stray/exe" | tr -c ' -~' '?' | head -c 80) || :
+    [ "$described" -eq 0 ] || printf ', '
+    printf '%s (%s)' "$stray" "\${executable:-no executable}"
+    described=$((described + 1))
+  done
+} 2>/dev/null`;

@@ -5,27 +5,50 @@ import { confinedProcesses, judge, unreadThreads } from './judge.ts';
 import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import type { GuestObservation, ProcessObservation, ThreadObservation } from './observation.ts';
 import type { LauncherStep } from './step.ts';
+import { claimUid } from './uid-hold.ts';
 
-/** The user is the guest's own: nobody else holds the uid, nothing of an earlier guest still runs as it. */
+/** The user is the guest's own: it exists, nobody else holds the uid, nothing of an earlier guest still runs as it. */
 export function userStep(): LauncherStep {
   return {
     name: 'user',
-    comment: sh`A uid is the guest's alone: no other name holds it, and no process of an earlier one with it is left alive`,
-    body: sh`  logger_uid='' logger_gid=''
-  entries=$(getent passwd ${word(loggerUser)} "$uid") || :
+    comment: sh`A uid is the guest's alone: the user is there, no other name or range holds it, and no process of an earlier start is left`,
+    body: sh`${holders}
+${notSubordinate}
+${claimUid}`,
+  };
+}
+
+/** The range's user only has to be there; the others are who the guest runs as. Leases of tests name no user. */
+const holders: ShellText = sh`  logger_uid='' logger_gid='' user_uid=''
+  # getent knows every source but gives one name to a uid; a second one in passwd is the same user to the kernel
+  entries=$(getent passwd ${word(loggerUser)} "$uid" $user || :; grep -sE "^[^:]*:[^:]*:0*$uid:" /etc/passwd || :)
   while IFS=: read -r name _ id group _; do
     if [ "$name" = ${word(loggerUser)} ]; then logger_uid=$id logger_gid=$group; fi
+    if [ -n "$user" ] && [ "$name" = "$user" ]; then user_uid=$id; fi
     [ "$id" = "$uid" ] || continue
-    case $name in xen-qemuuser-*) ;; *) fail "wanted to use uid $uid but that is user $name" ;; esac
+    case $user:$name in :xen-qemuuser-*) ;; :*) false ;; *) [ "$name" = "$user" ] ;; esac ||
+      fail "wanted to use uid $uid but that is user $name"
   done <<END
 $entries
 END
+  if [ -n "$user" ]; then
+    [ -n "$user_uid" ] || fail "user $user does not exist"
+    [ "$user" = xen-qemuuser-range-base ] || [ "$user_uid" = "$uid" ] || fail "user $user has uid $user_uid, not $uid"
+  fi
   case $logger_uid:$logger_gid in
     :* | *: | 0:* | *:0 | *[!0-9:]*) fail 'there is no unprivileged user ${word(loggerUser)}' ;;
-  esac
-  [ "$shared" = yes ] || stockade_reap "$uid" || fail "processes of uid $uid cannot be ended: $strays"`,
-  };
-}
+  esac`;
+
+/** What somebody may give to a container's processes is no guest's; by builtins alone. */
+const notSubordinate: ShellText = sh`  for ranges in /etc/subuid /etc/subgid; do
+    [ -f "$ranges" ] || continue
+    case $ranges in *uid) id=$uid ;; *) id=$gid ;; esac
+    while IFS=: read -r name first count _ || [ -n "$name" ]; do
+      case $first:$count in *[!0-9:]* | :* | *: | 0[0-9]* | *:0* | ???????????*:* | *:???????????*) continue ;; esac
+      [ "$id" -lt "$first" ] || [ "$id" -ge "$((first + count))" ] ||
+        fail "wanted to use id $id but that is in a range of $name in $ranges"
+    done <"$ranges"
+  done`;
 
 /** QEMU changes to the user itself, last of all: it opens its monitor and the guest's kernel as root before. */
 export function userArguments(plan: LaunchPlan): ShellText {

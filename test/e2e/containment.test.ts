@@ -19,9 +19,9 @@ const uidBase = 1_700_000_000;
 const processLimit = 81;
 const bounds = { seconds: 60, processes: 160, memoryMib: 192 };
 
-/** What we keep on a host for as long as a fleet is there: who had the lock, the last lease, what a QEMU can do. */
+/** What we keep on a host for as long as a fleet is there: who had the lock, the last lease, uids that rest, what a QEMU can do. */
 const bookkeeping =
-  /"\/(run\/stockade\/lock|var\/lib\/stockade\/(leases\/last|capabilities\/[-.0-9a-z]+))" file/;
+  /"\/(run\/stockade\/lock|var\/lib\/stockade\/(leases\/last|leases\/quarantine(\/\d+)?|capabilities\/[-.0-9a-z]+))" (file|directory)/;
 
 const lab = useLab({ hosts: 1, name: 'containment' });
 let neighbours: Core;

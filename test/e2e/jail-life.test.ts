@@ -181,9 +181,11 @@ stockade_reap ${word(uid)}`);
     expect(await jail.host.run(strays)).toBe('');
   });
 
-  it('finds the strays of an earlier guest ended before it starts', async () => {
+  it('finds the strays of its earlier start ended before it starts', async () => {
     const guest = jail.place();
     const uid = String(guest.uid);
+    await jail.start(guest);
+    await jail.stop(guest);
     await jail.host.run(
       sh`setsid setpriv --reuid=${word(uid)} --regid=${word(uid)} --clear-groups sleep 600 </dev/null >/dev/null 2>&1 &`,
     );

@@ -1,13 +1,14 @@
-import { reapFunctions } from '../../jail/strays.ts';
 import type { Change } from '../../model/change.ts';
 import type { CollectiveStep, Operation, Upload } from '../../model/operation.ts';
-import { defaultRoots, guestUnit, type HostRoots, unitDirectory } from '../../model/paths.ts';
+import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { describeAddress } from '../../model/address.ts';
 import { type ShellText, sh, word } from '../../model/shell.ts';
 import { putFile, removeFiles } from '../shared/files.ts';
 import { type GuestDesired, guestAddress, guestDigest, storeGuest, uploadedDigests } from './desired.ts';
-import { type GuestFacts, verifiedFilesPath } from './facts.ts';
-import { type LeasableUsers, leaseDomid, writeLease } from './lease.ts';
+import { healChroot } from './chroot-healing.ts';
+import type { GuestFacts } from './facts.ts';
+import { type LeasableUsers, leaseStep } from './lease.ts';
+import { collectFilesStep, reapStep, removeGuest } from './removal.ts';
 import type { RenderedGuest } from './render.ts';
 import { missingLayers } from './requests.ts';
 import { installUnit, startsAtBoot } from './unit-files.ts';
@@ -29,6 +30,7 @@ export interface GuestOperationInput {
 
 /** The names of a guest's steps, in the order in which they run. */
 type StepName =
+  | 'lease'
   | 'record'
   | 'kernel'
   | 'initrd'
@@ -38,6 +40,7 @@ type StepName =
   | 'stop'
   | 'chroot'
   | 'start'
+  | 'reap'
   | 'remove'
   | 'collect';
 
@@ -48,6 +51,7 @@ export function guestOperations(input: GuestOperationInput): readonly Operation[
   const roots = input.roots ?? defaultRoots;
   const chain = new Chain(desired, input.after ?? []);
   const restarts = change.action === 'restart';
+  if (facts === undefined) chain.collect('lease', leaseStep(desired.name, input.users, roots));
   chain.add('record', facts === undefined ? createRecord(input, roots) : moveRecord(input, facts, roots));
   for (const [step, file] of [
     ['kernel', desired.kernel],
@@ -78,6 +82,7 @@ export function guestRemoval(
   const chain = new Chain(guest, []);
   chain.add('record', expectOwn(guest.name, fleet, generation, roots));
   chain.collect('stop', stopStep(guest.name));
+  chain.collect('reap', reapStep(guest.name, roots));
   chain.add('remove', removeGuest(guest.name, roots));
   chain.collect('collect', collectFilesStep(guest.name, roots));
   return chain.operations;
@@ -146,17 +151,17 @@ function recordContent({ desired, rendered }: GuestOperationInput, generation: S
   )} missing ${word(missing.length === 0 ? 'none' : missing.join(':'))} launcher ${word(rendered.launcherSha256)} dropin ${word(rendered.dropInSha256)} definition ${word(storeGuest(desired))}`;
 }
 
-/** A new record with a lease; when anything fails half-way, nothing of it stays. */
+/** A new record, beside the lease that the step before has written; when it cannot be written, nothing of the guest stays. */
 function createRecord(input: GuestOperationInput, roots: HostRoots): ShellText {
-  const { desired, users } = input;
+  const { desired } = input;
   const directory = `${roots.state}/guests/${desired.name}`;
   const record = word(recordPath(desired.name, roots));
   return sh`expect_record ${record} ${word(desired.fleet)} none
-${leaseDomid(desired.name, users, roots)}
-undo() { [ -f ${record} ] || rm -rf -- ${word(directory)} "$leases/domid/$domid"; }
+[ -f ${word(directory)}/lease ] || fail lease-missing 'the guest has no lease'
+domid=
+while read -r key value; do [ "$key" != domid ] || domid=$value; done <${word(directory)}/lease
+undo() { [ -f ${record} ] || rm -rf -- ${word(directory)} ${word(roots.state)}/leases/domid/"$domid"; }
 trap undo EXIT
-mkdir -p ${word(directory)}/log
-${writeLease(directory, users.scheme)}
 record_write ${record} ${recordContent(input, sh`1`)}
 changed`;
 }
@@ -191,78 +196,4 @@ fi
 `;
   return sh`[ -d ${files} ] || mkdir -p ${files}
 ${facts?.changedFiles.includes(upload.sha256) === true ? distrust : sh``}[ -f ${files}/${name} ] || { receive 0 ${files} ${name}; changed; }`;
-}
-
-/**
- * A chroot that was filled is a sign of tampering: it is moved aside as it is, never emptied, and the next start makes a new
- * one. Where the guest goes on running, only owner and mode are put right.
- */
-function healChroot(name: string, stopped: boolean, roots: HostRoots): ShellText {
-  const room = word(`${roots.run}/root/${name}`);
-  const aside = word(`${roots.run}/tampered`);
-  const whenEmpty = stopped
-    ? sh`rmdir ${room}; changed`
-    : sh`if [ "$(stat -c '%a %u %g' ${room})" != '0 0 0' ]; then chown 0:0 ${room}; chmod 0000 ${room}; changed; fi`;
-  return sh`[ -d ${room} ] || exit 0
-full=
-for entry in ${room}/* ${room}/.[!.]* ${room}/..?*; do
-  if [ -e "$entry" ] || [ -L "$entry" ]; then full=1; break; fi
-done
-if [ -n "$full" ]; then
-  mkdir -p ${aside}
-  read -r up _ </proc/uptime
-  mv -T -- ${room} ${aside}/${word(name)}-"$up"
-  give tampered ${aside}/${word(name)}-"$up"
-  changed
-else
-  ${whenEmpty}
-fi`;
-}
-
-/** Everything of one stopped guest, but for uploaded files: others may share them. */
-function removeGuest(name: string, roots: HostRoots): ShellText {
-  const unit = guestUnit(name);
-  const state = word(roots.state);
-  const directory = word(`${roots.state}/guests/${name}`);
-  return sh`${reapFunctions}
-rm -f -- ${word(startsAtBoot(name))}
-rm -rf -- ${word(`${unitDirectory}/${unit}.d`)}
-(
-${healChroot(name, true, roots)}
-)
-rm -rf --one-file-system -- ${word(`${roots.run}/guests/${name}`)}
-domid= uid= shared=no
-if [ -f ${directory}/lease ]; then
-  while read -r key value; do
-    case $key in domid) domid=$value ;; uid) uid=$value ;; shared) shared=$value ;; esac
-  done <${directory}/lease
-fi
-if [ -n "$uid" ] && [ "$shared" = no ]; then
-  stockade_reap "$uid" || fail strays-left "processes of uid $uid survive: $strays"
-fi
-case $domid in '' | *[!0-9]*) ;; *) rm -f -- ${state}/leases/domid/"$domid" ;; esac
-rm -rf --one-file-system -- ${directory}
-changed`;
-}
-
-/** The uploaded files that no record names any more, once for all guests that a batch removes. */
-function collectFilesStep(guest: string, roots: HostRoots): CollectiveStep {
-  const state = word(roots.state);
-  return {
-    kind: 'collective',
-    name: 'collect-files',
-    argument: guest,
-    body: sh`named=: damaged= left=
-for record in ${state}/guests/*/record; do
-  [ -e "$record" ] || [ -L "$record" ] || continue
-  record_read "$record" || damaged=1
-  named="$named\${rec_files-}:"
-done
-for file in ${state}/files/*; do
-  # a record that cannot be read may name any of them
-  case $damaged$named in 1* | *":\${file##*/}:"*) left=1 ;; *) [ ! -f "$file" ] || rm -f -- "$file" ;; esac
-done
-[ -n "$left" ] || [ ! -f ${word(verifiedFilesPath(roots))} ] || rm -f -- ${word(verifiedFilesPath(roots))}
-for guest do member_changed "$guest"; done`,
-  };
 }

@@ -17,7 +17,7 @@ units_of() { units=; for guest do units="$units stockade-guest@$guest.service"; 
 `;
 
 /** The processes of a unit, as the kernel has them. On a host with both hierarchies systemd's own counts. */
-const cgroupFunctions = sh`mounts='/sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd'
+export const cgroupFunctions = sh`mounts='/sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd'
 # populated CGROUP: whether a process is in it
 populated() {
   [ -n "$1" ] || return 1
@@ -33,11 +33,18 @@ populated() {
   done
   return 1
 } 2>/dev/null
+# kill_group CGROUP: all of it at once; before Linux 5.14 it is frozen, so that nothing forks meanwhile
 kill_group() {
+  [ -n "$1" ] || return 0
   for mount in $mounts; do
-    [ -z "$1" ] || [ ! -w "$mount$1/cgroup.kill" ] || echo 1 >"$mount$1/cgroup.kill" || :
+    if [ -w "$mount$1/cgroup.kill" ]; then echo 1 >"$mount$1/cgroup.kill" || :
+    elif [ -w "$mount$1/cgroup.freeze" ]; then
+      echo 1 >"$mount$1/cgroup.freeze" || continue
+      while read -r each; do kill -KILL "$each" || :; done <"$mount$1/cgroup.procs"
+      echo 0 >"$mount$1/cgroup.freeze" || :
+    fi
   done
-}`;
+} 2>/dev/null`;
 
 export function startStep(guest: string, roots: HostRoots = defaultRoots): CollectiveStep {
   return {

@@ -35,6 +35,9 @@ export function failures(
   });
 }
 
+const removeByHand =
+  'See on the host what it is (`ps`, `ls -l`, `ipcs`), and end or remove it by hand: until then nobody gets that uid.';
+
 /** What people should know although all went well. */
 export function remarks(
   operations: readonly Operation[],
@@ -43,14 +46,42 @@ export function remarks(
   const byId = new Map(operations.map((operation) => [operation.id, operation]));
   return results.flatMap((result) => {
     const address = byId.get(result.id)?.address;
-    const aside = result.values['tampered'];
-    if (address === undefined || aside === undefined) return [];
+    if (address === undefined) return [];
+    const { tampered, leftovers, passed_over: passedOver } = result.values;
+    const about = (code: string, summary: string, detail: string, hint: string) =>
+      caution(code, summary, { detail, hint, host: address.host });
+    const resource = describeAddress(address);
     return [
-      caution('chroot-tampered', `the chroot of ${describeAddress(address)} was filled by somebody`, {
-        detail: `What lay in it was kept on the host, in ${aside}.`,
-        hint: 'Look at what it is and find out who put it there; then remove it.',
-        host: address.host,
-      }),
+      ...(tampered === undefined
+        ? []
+        : [
+            about(
+              'chroot-tampered',
+              `the chroot of ${resource} was filled by somebody`,
+              `What lay in it was kept on the host, in ${tampered}.`,
+              'Look at what it is and find out who put it there; then remove it.',
+            ),
+          ]),
+      ...(leftovers === undefined
+        ? []
+        : [
+            about(
+              'leftovers',
+              `${resource} is removed and has left something behind`,
+              leftovers,
+              removeByHand,
+            ),
+          ]),
+      ...(passedOver === undefined
+        ? []
+        : [
+            about(
+              'leftovers',
+              `a uid was not given to ${resource}, for what is left of it`,
+              passedOver,
+              removeByHand,
+            ),
+          ]),
     ];
   });
 }

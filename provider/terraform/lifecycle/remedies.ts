@@ -13,6 +13,14 @@ export const remedies: Readonly<Record<string, string>> = {
     'See on the host why systemd cannot stop it: `systemctl status` and `journalctl -u` of the unit; then apply again.',
   'strays-left':
     'End the processes of that uid on the host (a process in state D waits for a disk or a network file system); then apply again.',
+  leftovers:
+    'See on the host what it is (`ps`, `ls -l`, `ipcs`), end or remove it by hand, then apply again; or raise last_domid of its stockade_qemu_users.',
+  'leftovers-unknown':
+    'See that xargs, grep, find, tr and awk work on the host and that /tmp, /var/tmp and /dev/shm can be read through in 30 s; then apply again.',
+  'uid-forbidden': 'Choose another uid_base for its stockade_qemu_users.',
+  'uid-locked':
+    'See what holds the file below /run/stockade/uids on the host open (`fuser -v`), or whether /run is full; then apply again.',
+  'lease-missing': runAgain,
   'no-space': 'Make room on the host, then apply again.',
   'no-free-domid': 'Raise last_domid of its stockade_qemu_users.',
   'users-in-use':

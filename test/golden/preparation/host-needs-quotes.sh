@@ -43,8 +43,8 @@ for directory in /var/lib/stockade /var/lib/stockade/owners /var/lib/stockade/ca
   fi
 done
 record_read /var/lib/stockade/host || :
-if [ "$rec_digest" != 23abeb97a2ae0443143c25df6c5b3c8d80f2497006847c63e254ffefa99d1e2f ]; then
-  record_write /var/lib/stockade/host owner prod generation $((${rec_generation:-0} + 1)) digest 23abeb97a2ae0443143c25df6c5b3c8d80f2497006847c63e254ffefa99d1e2f
+if [ "$rec_digest" != ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8 ]; then
+  record_write /var/lib/stockade/host owner prod generation $((${rec_generation:-0} + 1)) digest ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8
   changed
 fi
 record_write /var/lib/stockade/owners/prod owner prod generation "$next" digest a4a9dc99bc74efb58e801da8918aaad51f51dd7695588adaa9d6701c3fa9f4f6 qemu_binary base64:L29wdC9pdCdzICQoaGVyZSkvcWVtdQ==
@@ -62,7 +62,7 @@ if [ -f /etc/systemd/system/stockade-guest@.service ] && [ "$(stat -c '%a %u %g'
   chown -h 0:0 /etc/systemd/system/stockade-guest@.service
   rm -f -- /etc/systemd/system/stockade-guest@.service
 fi
-if [ ! -f /etc/systemd/system/stockade-guest@.service ] || [ "$(sha256sum </etc/systemd/system/stockade-guest@.service)" != '23abeb97a2ae0443143c25df6c5b3c8d80f2497006847c63e254ffefa99d1e2f  -' ]; then mark; fi
+if [ ! -f /etc/systemd/system/stockade-guest@.service ] || [ "$(sha256sum </etc/systemd/system/stockade-guest@.service)" != 'ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8  -' ]; then mark; fi
 content='# Made by Stockade: edits show as drift and are undone.
 [Unit]
 Description=Stockade guest %i
@@ -74,6 +74,7 @@ StartLimitIntervalSec=0
 Type=exec
 ExecStart=/var/lib/stockade/guests/%i/launch run
 ExecStop=-/var/lib/stockade/guests/%i/launch stop
+ExecStopPost=-/var/lib/stockade/guests/%i/launch over
 KillMode=control-group
 TimeoutStopSec=35
 Restart=no

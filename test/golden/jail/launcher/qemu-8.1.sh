@@ -3,6 +3,7 @@
 #   launch run     what the guest's unit starts: prepares the jail, ends as the parent of QEMU's pid namespace
 #   launch inside  the second half of run, in the new namespaces
 #   launch stop    presses the guest's power button, waits, then ends QEMU
+#   launch over    when the unit is over: ends what is left of the guest's processes
 set -eu
 umask 077
 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
@@ -58,9 +59,34 @@ stockade_reap() {
     kill -STOP $strays 2>/dev/null || :
     kill -KILL $strays 2>/dev/null || :
     setpriv --reuid="$1" --regid="$1" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
-      sh -c 'kill -KILL -1' 2>/dev/null || :
+      sh -c 'kill -KILL -1' 2>/dev/null 6<&- || :
     [ "$round" -le 2 ] || sleep 0.04
   done
+}
+stockade_describe() {
+  described=0
+  for stray do
+    [ "$described" -lt 5 ] || { printf ' and %s more' "$(($# - 5))"; break; }
+    executable=$(readlink -n "/proc/$stray/exe" | tr -c ' -~' '?' | head -c 80) || :
+    [ "$described" -eq 0 ] || printf ', '
+    printf '%s (%s)' "$stray" "${executable:-no executable}"
+    described=$((described + 1))
+  done
+} 2>/dev/null
+uids=/run/stockade/uids
+stockade_hold() {
+  [ -d "$uids" ] || mkdir -p -m 0700 -- "$uids" || return 1
+  for hold_try in 1 2 3; do
+    { command exec 6<>"$uids/$1"; } 2>/dev/null || return 1
+    flock -w 30 6 || return 1
+    # who had it may have taken the file away with its guest: then it locks nothing
+    [ "$uids/$1" -ef /proc/self/fd/6 ] || continue
+    holder=
+    read -r holder <&6 || :
+    case $holder in *[!a-z0-9-]*) holder= ;; esac
+    return 0
+  done
+  return 1
 }
 
 stockade_untrusted() {
@@ -91,7 +117,7 @@ start_logger() {
 # Who the guest runs as: leased by the host, never 0, nobody's (65534) or the "no change" of setuid (65535)
 step_lease() {
   step=lease code=41
-  domid='' uid='' gid='' shared=no
+  domid='' uid='' gid='' shared=no user=''
   [ -f "$lease" ] && [ ! -L "$lease" ] && [ -O "$lease" ] || fail "there is no lease $lease of root's"
   while read -r key value rest; do
     [ -z "$rest" ] || fail "not a lease line: $key $value $rest"
@@ -100,10 +126,17 @@ step_lease() {
       uid) uid=$value ;;
       gid) gid=$value ;;
       shared) shared=$value ;;
+      user) user=$value ;;
       *) fail "not a lease line: $key $value" ;;
     esac
   done <"$lease"
   case $shared in yes | no) ;; *) fail "shared is neither yes nor no: $shared" ;; esac
+  case $user in
+    '' | xen-qemuuser-range-base | xen-qemuuser-shared) ;;
+    xen-qemuuser-domid*[!0-9]*) fail "not a user of guests: $user" ;;
+    xen-qemuuser-domid?*) ;;
+    *) fail "not a user of guests: $user" ;;
+  esac
   for value in "$domid" "$uid" "$gid"; do
     case $value in
       '' | *[!0-9]* | 0* | ???????????*) fail "not a number that may be leased: '$value'" ;;
@@ -115,22 +148,53 @@ step_lease() {
   done
 }
 
-# A uid is the guest's alone: no other name holds it, and no process of an earlier one with it is left alive
+# A uid is the guest's alone: the user is there, no other name or range holds it, and no process of an earlier start is left
 step_user() {
   step=user code=42
-  logger_uid='' logger_gid=''
-  entries=$(getent passwd stockade-logger "$uid") || :
+  logger_uid='' logger_gid='' user_uid=''
+  # getent knows every source but gives one name to a uid; a second one in passwd is the same user to the kernel
+  entries=$(getent passwd stockade-logger "$uid" $user || :; grep -sE "^[^:]*:[^:]*:0*$uid:" /etc/passwd || :)
   while IFS=: read -r name _ id group _; do
     if [ "$name" = stockade-logger ]; then logger_uid=$id logger_gid=$group; fi
+    if [ -n "$user" ] && [ "$name" = "$user" ]; then user_uid=$id; fi
     [ "$id" = "$uid" ] || continue
-    case $name in xen-qemuuser-*) ;; *) fail "wanted to use uid $uid but that is user $name" ;; esac
+    case $user:$name in :xen-qemuuser-*) ;; :*) false ;; *) [ "$name" = "$user" ] ;; esac ||
+      fail "wanted to use uid $uid but that is user $name"
   done <<END
 $entries
 END
+  if [ -n "$user" ]; then
+    [ -n "$user_uid" ] || fail "user $user does not exist"
+    [ "$user" = xen-qemuuser-range-base ] || [ "$user_uid" = "$uid" ] || fail "user $user has uid $user_uid, not $uid"
+  fi
   case $logger_uid:$logger_gid in
     :* | *: | 0:* | *:0 | *[!0-9:]*) fail 'there is no unprivileged user stockade-logger' ;;
   esac
-  [ "$shared" = yes ] || stockade_reap "$uid" || fail "processes of uid $uid cannot be ended: $strays"
+  for ranges in /etc/subuid /etc/subgid; do
+    [ -f "$ranges" ] || continue
+    case $ranges in *uid) id=$uid ;; *) id=$gid ;; esac
+    while IFS=: read -r name first count _ || [ -n "$name" ]; do
+      case $first:$count in *[!0-9:]* | :* | *: | 0[0-9]* | *:0* | ???????????*:* | *:???????????*) continue ;; esac
+      [ "$id" -lt "$first" ] || [ "$id" -ge "$((first + count))" ] ||
+        fail "wanted to use id $id but that is in a range of $name in $ranges"
+    done <"$ranges"
+  done
+  if [ "$shared" = no ]; then
+    stockade_hold "$uid" || fail "cannot lock $uids/$uid"
+    if [ "$holder" = "$guest" ]; then
+      stockade_reap "$uid" || fail "processes of uid $uid cannot be ended: $strays"
+    else
+      held_uid=''
+      [ -z "$holder" ] || [ ! -f "${lease%/*/lease}/$holder/lease" ] || while read -r key value; do
+        [ "$key" != uid ] || held_uid=$value
+      done <"${lease%/*/lease}/$holder/lease"
+      [ "$held_uid" != "$uid" ] || fail "guest $holder was started as uid $uid already, and still has it"
+      strays=$(stockade_strays "$uid") || fail '/proc cannot be searched'
+      [ -z "$strays" ] || fail "uid $uid has processes that this guest did not start, left alone: $(stockade_describe $strays)"
+      printf '%s\n' "$guest" >"$uids/$uid" || fail "cannot write $uids/$uid"
+    fi
+    exec 6<&-
+  fi
 }
 
 # An empty directory of root's that nobody can write to; one with something in it is a sign of tampering, never emptied
@@ -242,6 +306,15 @@ step_launch() {
     </dev/null >&7 2>&7 3>&8 7>&- 8>&-
 }
 
+# Nothing of the guest is left alive after its end, wherever on the host it went; of a shared user nobody can tell
+step_reap() {
+  step=reap code=51
+  [ "$shared" = no ] && [ -s "$uids/$uid" ] || return 0
+  stockade_hold "$uid" || fail "cannot lock $uids/$uid"
+  [ "$holder" != "$guest" ] || stockade_reap "$uid" || fail "processes of uid $uid cannot be ended: $strays"
+  exec 6<&-
+}
+
 # The guest gets its power button pressed and 20 s to go; then QEMU is told to end, then killed
 stop_guest() {
   main=${MAINPID:-}
@@ -289,6 +362,11 @@ case ${1-} in
     step_launch
     ;;
   stop) stop_guest ;;
+  over)
+    exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    step_lease
+    step_reap
+    ;;
   *)
     echo 'usage: launch run | stop' >&2
     exit 64
