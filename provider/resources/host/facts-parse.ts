@@ -56,6 +56,7 @@ const qemuNames = new Set([
   'machines',
   'accelerators',
   'devices',
+  'objects',
   'kvm',
 ]);
 
