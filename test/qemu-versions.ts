@@ -11,6 +11,7 @@ import type { QemuCapabilities } from '../provider/toolstacks/qemu/capabilities.
  *   9.0    -chroot is gone
  *   9.1    -run-with user=; -runas deprecated
  *   9.2    -fsdev proxy is gone
+ *   10.0   -runas is gone
  */
 export const qemuVersions = ['2.11', '4.2', '7.2', '8.1', '9.0', '9.1', '9.2', '10.0'] as const;
 export type QemuVersion = (typeof qemuVersions)[number];
@@ -24,8 +25,8 @@ const newest: QemuCapabilities = {
   runWithChroot: true,
   runWithUser: true,
   chrootOption: false,
-  runasOption: true,
-  runasNumeric: true,
+  runasOption: false,
+  runasNumeric: false,
   blockdev: true,
   addFd: true,
   memfdBackend: true,
@@ -39,7 +40,13 @@ const newest: QemuCapabilities = {
   accelerators: { built: ['tcg', 'kvm'], working: ['tcg', 'kvm'] },
 };
 const withProxy = ['local', 'proxy', 'synth'];
-const v9_1: QemuCapabilities = { ...newest, version: '9.1.0', fsdevDrivers: withProxy };
+const v9_1: QemuCapabilities = {
+  ...newest,
+  version: '9.1.0',
+  runasOption: true,
+  runasNumeric: true,
+  fsdevDrivers: withProxy,
+};
 const v9_0: QemuCapabilities = { ...v9_1, version: '9.0.0', runWithUser: false };
 const v8_1: QemuCapabilities = { ...v9_0, version: '8.1.0', chrootOption: true };
 const v7_2: QemuCapabilities = { ...v8_1, version: '7.2.0', runWithChroot: false };
@@ -59,6 +66,6 @@ export const qemuOfVersion: Readonly<Record<QemuVersion, QemuCapabilities>> = {
   '8.1': v8_1,
   '9.0': v9_0,
   '9.1': v9_1,
-  '9.2': { ...newest, version: '9.2.0' },
+  '9.2': { ...newest, version: '9.2.0', runasOption: true, runasNumeric: true },
   '10.0': newest,
 };

@@ -5,7 +5,7 @@ import { guestPlaces } from '../../provider/jail/places.ts';
 import type { GuestEvidence } from '../../provider/model/evidence.ts';
 import { sh, word } from '../../provider/model/shell.ts';
 import { buildGuestImage } from '../lab/guest/image.ts';
-import { guestBanner, guestCommandLine } from '../lab/guest/init.ts';
+import { guestBanner, guestCommandLine, microvmCommandLine } from '../lab/guest/init.ts';
 import { useLab } from '../lab/vitest.ts';
 import { faults, type GuestOptions, JailHost, type TestGuest } from './jail.fixture.ts';
 
@@ -38,11 +38,12 @@ const disk = (name: string, change: Partial<LaunchDisk> = {}): LaunchDisk => ({
 });
 
 function place(options: GuestOptions): TestGuest {
+  const start = options.guest?.machine === 'microvm' ? microvmCommandLine : guestCommandLine;
   return jail.place({
     qemu: [],
     initrd: 'disk',
     ...options,
-    commandLine: `${guestCommandLine} ${options.commandLine ?? ''}`,
+    commandLine: `${start} ${options.commandLine ?? ''}`,
   });
 }
 
