@@ -1,6 +1,7 @@
 import { guestUnit, type HostRoots } from '../../model/paths.ts';
 import { lines, sh, type ShellText, word, words } from '../../model/shell.ts';
 import { guestPlaces } from '../places.ts';
+import { uidsDirectory } from '../uid-hold.ts';
 import { sharedMemoryKey } from './attacks.ts';
 import { headerOffsets } from './interpreter.ts';
 import { interfaceName, parameters } from './probe.ts';
@@ -17,14 +18,13 @@ export function clearFunction(canaries: readonly string[], roots: HostRoots): Sh
   const directories = places.flatMap(({ stateDirectory, runDirectory }) => [stateDirectory, runDirectory]);
   const dropIns = canaries.map((name) => `/run/systemd/system/${guestUnit(name)}.d`);
   return sh`clear_probes() {
-  [ -z "$outsider" ] || kill -KILL "$outsider" || :
   set -- ${words(canaries.map(guestUnit))} 'stockade-control_*.service'
   systemctl kill --signal=KILL -- "$@" || :
   systemctl stop -- "$@" || :
   systemctl reset-failed -- "$@" || :
   ipcrm -M ${sharedMemoryKey} || :
   rmdir -- ${words(places.map(({ chroot }) => chroot))} || :
-  rm -rf --one-file-system -- ${words([...directories, ...dropIns])} "$work"
+  rm -rf --one-file-system -- ${words([...directories, ...dropIns])} ${word(uidsDirectory(roots))}/"\${uid:-none}" "$work"
 } >/dev/null 2>&1`;
 }
 
@@ -63,8 +63,8 @@ for interface in /sys/class/net/*; do
   [ "$interface" = lo ] || break
   interface=
 done
-sleep 120 </dev/null >/dev/null 2>&1 &
-outsider=$!
+systemd-run --quiet --unit=stockade-control_outsider.service --property=RuntimeMaxSec=${controlSeconds} -- sleep ${controlSeconds}
+outsider=$(systemctl show --value --property=MainPID stockade-control_outsider.service)
 internet() {
   IFS=.
   set -- $1
@@ -186,18 +186,17 @@ END
 
 /** Starts canaries and controls, and has them run their parts of the program. */
 export function startFunctions(qemuBinary: string, controlArguments: readonly string[]): ShellText {
-  return sh`# device_model MAIN: sets pid to the process below a unit's main process that has become the canary's user
+  const qemu = word(qemuBinary);
+  return sh`# device_model MAIN: sets pid to the QEMU that has become the canary's user: a unit's main process, or one below it
 device_model() {
-  tries=0 pid=
+  tries=0
   while [ -d "/proc/$1" ] && [ "$tries" -lt ${polls} ]; do
     children=
     read -r children <"/proc/$1/task/$1/children" || :
-    for child in $children; do
-      while read -r key real effective _; do [ "$key" != Uid: ] || break; done <"/proc/$child/status" || continue
-      [ "$real" = "$uid" ] && [ "$effective" = "$uid" ] || continue
-      ! [ "/proc/$child/ns/pid" -ef "/proc/$1/ns/pid" ] && [ -e "/proc/$child/ns/pid" ] || continue
-      pid=$child
-      return
+    for pid in "$1" $children; do
+      [ "/proc/$pid/exe" -ef ${qemu} ] || continue
+      while read -r key real effective _; do [ "$key" != Uid: ] || break; done <"/proc/$pid/status" || continue
+      if [ "$real" = "$uid" ] && [ "$effective" = "$uid" ]; then return; fi
     done
     tries=$((tries + 1))
     sleep 0.02
@@ -242,7 +241,7 @@ run_canaries() {
 start_control() {
   systemd-run --quiet --unit="stockade-control_$1.service" --property=LimitNOFILE=20000 --property=RuntimeMaxSec=${controlSeconds} \\
     --property=StandardInput=null --property=StandardOutput=null --property=StandardError=null \\
-    --working-directory="$work/control" -- ${word(qemuBinary)} ${words(controlArguments)} || :
+    --working-directory="$work/control" -- ${qemu} ${words(controlArguments)} || :
 }
 # run_control NAME FIRST END
 run_control() {

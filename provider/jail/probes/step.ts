@@ -64,8 +64,7 @@ answer_bytes=${plan.program.answerBytes}`,
       canaries.map(({ name }) => name),
       roots,
     ),
-    sh`outsider=
-clear_probes
+    sh`clear_probes
 trap clear_probes EXIT
 mkdir -p -m 0700 ${word(roots.run)} "$work" "$work/control"
 head -c ${kernelBytes} /dev/zero >"$work/kernel"
@@ -82,7 +81,7 @@ printf '%s' ${word(Buffer.from(plan.program.data).toString('base64'))} | base64 
 /** Step text that clears what a run that was killed has left on a host; says `changed` where there was something. */
 export function clearProbes(roots: HostRoots = defaultRoots): ShellText {
   const names = Array.from({ length: canaryCount }, (_, index) => canaryName(index));
-  return sh`work=${word(probeDirectory(roots))} outsider=
+  return sh`work=${word(probeDirectory(roots))}
 ${clearFunction(names, roots)}
 if [ -e "$work" ]; then clear_probes; changed; fi`;
 }

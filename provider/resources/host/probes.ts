@@ -111,29 +111,39 @@ function asDenied(probe: Probe, version: string): Probe {
   return { ...probe, accepted: `QEMU ${version} does not deny it; from 7.0 on it does` };
 }
 
-/** What is to be said of the results: an error for each that got through, one warning for all that prove nothing. */
+/**
+ * What is to be said of the results: an error for each that got through; one warning for all that got through and are no fault,
+ * and one for those that prove nothing.
+ */
 export function probeDiagnostics(host: string, results: readonly ProbeResult[]): readonly Diagnostic[] {
   const at = { host, resource: describeAddress(hostAddress({ host })), step: 'probes' };
-  const through = results
-    .filter(({ outcome, accepted }) => outcome === 'got-through' && accepted === undefined)
-    .map(({ name, tries, layer, observed }) =>
-      problem('probe-got-through', `${layer}: the probe ${name} got through on ${host}`, {
-        ...at,
-        detail: `A device model that ${tries} is to be stopped by ${layer}; observed: ${observed}.`,
-        hint: 'Run no guest on this host that you do not trust, until it is known what undoes this layer.',
-      }),
-    );
+  const through = results.filter(({ outcome }) => outcome === 'got-through');
+  const accepted = through.filter((result) => result.accepted !== undefined);
   const unproven = results.filter(({ outcome }) => outcome === 'unproven');
-  if (unproven.length === 0) return through;
-  const reasons = new Set(unproven.map(({ reason = '' }) => reason));
-  const warning = caution(
-    'probe-unproven',
-    `${unproven.length} of ${results.length} probes prove nothing on ${host}: ${unproven.map(({ name }) => name).join(', ')}`,
-    {
-      ...at,
-      detail: [...reasons].slice(0, 8).join('; '),
-      hint: 'Run the probes on a host that can show it.',
-    },
-  );
-  return [...through, warning];
+  return [
+    ...through
+      .filter((result) => result.accepted === undefined)
+      .map(({ name, tries, layer, observed }) =>
+        problem('probe-got-through', `${layer}: the probe ${name} got through on ${host}`, {
+          ...at,
+          detail: `A device model that ${tries} is to be stopped by ${layer}; observed: ${observed}.`,
+          hint: 'Run no guest on this host that you do not trust, until it is known what undoes this layer.',
+        }),
+      ),
+    ...about(accepted, (result) => result.accepted, 'probe-accepted', 'get through, as is known', at),
+    ...about(unproven, (result) => result.reason, 'probe-unproven', 'prove nothing', at),
+  ];
+}
+
+function about(
+  results: readonly ProbeResult[],
+  why: (result: ProbeResult) => string | undefined,
+  code: string,
+  what: string,
+  at: { readonly host: string; readonly resource: string; readonly step: string },
+): readonly Diagnostic[] {
+  if (results.length === 0) return [];
+  const names = results.map(({ name }) => name).join(', ');
+  const detail = results.map((result) => `${result.name}: ${why(result) ?? ''}`).join('; ');
+  return [caution(code, `${results.length} probes ${what} on ${at.host}: ${names}`, { ...at, detail })];
 }

@@ -29,16 +29,15 @@ for owner in '/srv/it is/state/owners'/*; do
   case ${owner##*/} in '*' | *.new | prod) ;; *) exit 0 ;; esac
 done
 mark() { : >/run/st/reload; changed; }
-work=/run/st/probes outsider=
+work=/run/st/probes
 clear_probes() {
-  [ -z "$outsider" ] || kill -KILL "$outsider" || :
   set -- stockade-guest@stockade-canary_0.service stockade-guest@stockade-canary_1.service stockade-guest@stockade-canary_2.service stockade-guest@stockade-canary_3.service stockade-guest@stockade-canary_4.service 'stockade-control_*.service'
   systemctl kill --signal=KILL -- "$@" || :
   systemctl stop -- "$@" || :
   systemctl reset-failed -- "$@" || :
   ipcrm -M 1398033232 || :
   rmdir -- /run/st/root/stockade-canary_0 /run/st/root/stockade-canary_1 /run/st/root/stockade-canary_2 /run/st/root/stockade-canary_3 /run/st/root/stockade-canary_4 || :
-  rm -rf --one-file-system -- '/srv/it is/state/guests/stockade-canary_0' /run/st/guests/stockade-canary_0 '/srv/it is/state/guests/stockade-canary_1' /run/st/guests/stockade-canary_1 '/srv/it is/state/guests/stockade-canary_2' /run/st/guests/stockade-canary_2 '/srv/it is/state/guests/stockade-canary_3' /run/st/guests/stockade-canary_3 '/srv/it is/state/guests/stockade-canary_4' /run/st/guests/stockade-canary_4 /run/systemd/system/stockade-guest@stockade-canary_0.service.d /run/systemd/system/stockade-guest@stockade-canary_1.service.d /run/systemd/system/stockade-guest@stockade-canary_2.service.d /run/systemd/system/stockade-guest@stockade-canary_3.service.d /run/systemd/system/stockade-guest@stockade-canary_4.service.d "$work"
+  rm -rf --one-file-system -- '/srv/it is/state/guests/stockade-canary_0' /run/st/guests/stockade-canary_0 '/srv/it is/state/guests/stockade-canary_1' /run/st/guests/stockade-canary_1 '/srv/it is/state/guests/stockade-canary_2' /run/st/guests/stockade-canary_2 '/srv/it is/state/guests/stockade-canary_3' /run/st/guests/stockade-canary_3 '/srv/it is/state/guests/stockade-canary_4' /run/st/guests/stockade-canary_4 /run/systemd/system/stockade-guest@stockade-canary_0.service.d /run/systemd/system/stockade-guest@stockade-canary_1.service.d /run/systemd/system/stockade-guest@stockade-canary_2.service.d /run/systemd/system/stockade-guest@stockade-canary_3.service.d /run/systemd/system/stockade-guest@stockade-canary_4.service.d /run/st/uids/"${uid:-none}" "$work"
 } >/dev/null 2>&1
 if [ -e "$work" ]; then clear_probes; changed; fi
 systemctl stop -- 'system-stockade\x2dguest.slice' || :
