@@ -110,18 +110,24 @@ function onOutsider(
   });
 }
 
+const ptraceRequests = { detach: 17, seize: 0x4206, interrupt: 0x4207 } as const;
+/** __WALL */
+const waitForAny = 0x40000000;
 /** One struct iovec: eight bytes at an address that nothing is mapped at. */
 const nowhere = new Uint8Array(new BigUint64Array([0x1000n, 8n]).buffer);
 const processes: readonly Probe[] = [
   onOutsider('signal-all', 'signals every process it can', 'kill', [-1, 0]),
   onOutsider('signal-outsider', 'signals a process of another user', 'kill', [{ parameter: 'outsider' }, 0]),
-  // PTRACE_SEIZE: it does not stop
-  onOutsider('ptrace-outsider', 'attaches to a process outside', 'ptrace', [
-    0x4206,
-    { parameter: 'outsider' },
-    0,
-    0,
-  ]),
+  onOutsider('ptrace-outsider', 'attaches to a process outside', 'ptrace', [], {
+    steps: [
+      { call: 'ptrace', arguments: [ptraceRequests.seize, { parameter: 'outsider' }, 0, 0] },
+      // and lets it go, for the next one to try
+      { call: 'ptrace', arguments: [ptraceRequests.interrupt, { parameter: 'outsider' }, 0, 0] },
+      { call: 'wait4', arguments: [{ parameter: 'outsider' }, 0, waitForAny, 0] },
+      { call: 'ptrace', arguments: [ptraceRequests.detach, { parameter: 'outsider' }, 0, 0] },
+    ],
+    decides: 0,
+  }),
   onOutsider(
     'read-outsider',
     'reads the memory of a process outside',

@@ -85,7 +85,8 @@ function sightsOf(
   const all = (sight: Sight) => new Map(run.probes.map((name) => [name, sight]));
   const signal = /^signal (\d{1,2})$/.exec(end)?.[1];
   if (signal !== undefined) {
-    return run.probes.length === 1
+    const [only, ...others] = plan.probes.filter(({ name }) => run.probes.includes(name));
+    return only?.alone === true && others.length === 0
       ? all({ kind: 'signal', signal: Number(signal) })
       : all({ kind: 'nothing', reason: `the process was ended by ${signalName(Number(signal))} meanwhile` });
   }

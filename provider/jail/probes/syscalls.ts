@@ -18,6 +18,7 @@ export const syscallNumbers = {
   fork: 57,
   vfork: 58,
   execve: 59,
+  wait4: 61,
   kill: 62,
   ftruncate: 77,
   chdir: 80,
