@@ -1,52 +1,7 @@
-import type { LayerName } from '../../model/evidence.ts';
-import type { Argument, Probe, Stopper } from './probe.ts';
+import { networkAttacks } from './attacks-network.ts';
+import { attempt, openFlags } from './attempt.ts';
+import type { Argument, Probe } from './probe.ts';
 import type { ErrorName, SyscallName } from './syscalls.ts';
-
-const flags = {
-  readonly: 0,
-  readWriteCreate: 0x42,
-  directory: 0x10000,
-  /** A name is resolved and no more: who may do that sees that it is there. */
-  path: 0x200000,
-} as const;
-const families = { unix: 1, ipv4: 2, netlink: 16, packet: 17, vsock: 40 } as const;
-const socketTypes = { stream: 1, raw: 3 } as const;
-const socketAddressBytes = 16;
-
-/** A name in the abstract space of unix sockets, and a key of System V memory, that the control makes. */
-export const abstractName = 'stockade-probe';
-export const sharedMemoryKey = 0x53544b50;
-const abstractAddress = Buffer.from(`\x01\0\0${abstractName}`, 'latin1');
-const sharedMemoryBytes = 4096;
-
-/** Done by the control alone, before all else: what the canary must not find. */
-export const controlSetup: Probe = {
-  name: 'setup',
-  tries: 'listens on an abstract socket, makes shared memory, has a directory open',
-  layer: 'net-namespace',
-  steps: [
-    { call: 'socket', arguments: [families.unix, socketTypes.stream, 0] },
-    { call: 'bind', arguments: [{ result: 0 }, { at: abstractAddress }, abstractAddress.length] },
-    { call: 'listen', arguments: [{ result: 0 }, 8] },
-    // IPC_CREAT, open to all
-    { call: 'shmget', arguments: [sharedMemoryKey, sharedMemoryBytes, 0o1666] },
-    { call: 'open', arguments: [{ at: '/' }, flags.path | flags.directory] },
-  ],
-  stoppedBy: {},
-};
-
-/** A layer that shows itself as one of these errors; `instead`: what other errors mean. */
-function attempt(
-  name: string,
-  tries: string,
-  layer: LayerName,
-  errors: readonly ErrorName[],
-  rest: Pick<Probe, 'steps'> & Partial<Probe> & { readonly instead?: Partial<Record<ErrorName, Stopper>> },
-): Probe {
-  const { instead, ...probe } = rest;
-  const own = Object.fromEntries(errors.map((error) => [error, layer]));
-  return { name, tries, layer, stoppedBy: { ...own, ...instead }, ...probe };
-}
 
 /** The root is an empty directory that its user may not even search: EACCES. Where it is another one, its mounts have no such file. */
 function path(name: string, tries: string, file: string, how: number): Probe {
@@ -60,16 +15,21 @@ function path(name: string, tries: string, file: string, how: number): Probe {
 export const chrootReference = 'read-passwd';
 
 const paths: readonly Probe[] = [
-  path(chrootReference, 'reads /etc/passwd', '/etc/passwd', flags.readonly),
-  path('read-hosts', 'reads /etc/hosts', '/etc/hosts', flags.readonly),
-  path('read-passwd-upwards', 'reads ../../../etc/passwd', '../../../../../../etc/passwd', flags.readonly),
-  path('list-home', 'lists /home', '/home', flags.readonly | flags.directory),
-  path('list-processes', 'lists the processes in /proc', '/proc', flags.readonly | flags.directory),
-  path('reach-environ', 'reaches /proc/1/environ', '/proc/1/environ', flags.path),
-  path('reach-root-home', "reaches root's home", '/root', flags.path),
-  path('reach-state', "reaches Stockade's own records", '/var/lib/stockade', flags.path),
-  path('open-kmsg', 'opens /dev/kmsg', '/dev/kmsg', flags.readonly),
-  path('open-mem', 'opens /dev/mem', '/dev/mem', flags.readonly),
+  path(chrootReference, 'reads /etc/passwd', '/etc/passwd', openFlags.readonly),
+  path('read-hosts', 'reads /etc/hosts', '/etc/hosts', openFlags.readonly),
+  path(
+    'read-passwd-upwards',
+    'reads ../../../etc/passwd',
+    '../../../../../../etc/passwd',
+    openFlags.readonly,
+  ),
+  path('list-home', 'lists /home', '/home', openFlags.readonly | openFlags.directory),
+  path('list-processes', 'lists the processes in /proc', '/proc', openFlags.readonly | openFlags.directory),
+  path('reach-environ', 'reaches /proc/1/environ', '/proc/1/environ', openFlags.path),
+  path('reach-root-home', "reaches root's home", '/root', openFlags.path),
+  path('reach-state', "reaches Stockade's own records", '/var/lib/stockade', openFlags.path),
+  path('open-kmsg', 'opens /dev/kmsg', '/dev/kmsg', openFlags.readonly),
+  path('open-mem', 'opens /dev/mem', '/dev/mem', openFlags.readonly),
   attempt('mknod', 'makes a device node of its own', 'chroot', ['EACCES'], {
     // a character device, 1:11 (kmsg)
     steps: [{ call: 'mknod', arguments: [{ at: 'stockade-probe-node' }, 0o020600, 0x10b] }],
@@ -86,7 +46,7 @@ const paths: readonly Probe[] = [
       { call: 'chroot', arguments: [{ at: 'stockade-probe' }] },
       { call: 'chdir', arguments: [{ at: '../../../../../../../../../..' }] },
       { call: 'chroot', arguments: [{ at: '.' }] },
-      { call: 'open', arguments: [{ at: 'etc/passwd' }, flags.readonly, 0] },
+      { call: 'open', arguments: [{ at: 'etc/passwd' }, openFlags.readonly, 0] },
     ],
   }),
   attempt('inherited-directory', 'goes to each directory it was left open', 'open-files', ['EBADF'], {
@@ -191,62 +151,6 @@ const privileges: readonly Probe[] = [
   ),
 ];
 
-function reach(
-  name: string,
-  tries: string,
-  errors: readonly ErrorName[],
-  rest: Pick<Probe, 'steps'> & Partial<Probe>,
-): Probe {
-  return attempt(name, tries, 'net-namespace', errors, rest);
-}
-
-const unreachable: readonly ErrorName[] = ['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL'];
-const connection = (to: 'ownAddress' | 'loopback') => ({
-  steps: [
-    { call: 'socket', arguments: [families.ipv4, socketTypes.stream, 0] },
-    { call: 'connect', arguments: [{ result: 0 }, { parameter: to }, socketAddressBytes] },
-  ] as const,
-  // nobody listens there, but it is the host that says so
-  through: ['ECONNREFUSED'] as const,
-});
-
-const answer = { scratch: 'answer', bytes: 4096 } as const;
-const network: readonly Probe[] = [
-  reach('connect-host', "connects to the host's own address", unreachable, connection('ownAddress')),
-  reach('connect-loopback', "connects to the host's loopback", unreachable, connection('loopback')),
-  reach('connect-abstract', 'connects to an abstract socket of the host', ['ECONNREFUSED'], {
-    steps: [
-      { call: 'socket', arguments: [families.unix, socketTypes.stream, 0] },
-      { call: 'connect', arguments: [{ result: 0 }, { at: abstractAddress }, abstractAddress.length] },
-    ],
-  }),
-  reach('see-interface', "asks for the host's network interface by netlink", ['ENODEV'], {
-    steps: [
-      { call: 'socket', arguments: [families.netlink, socketTypes.raw, 0] },
-      { call: 'sendto', arguments: [{ result: 0 }, { parameter: 'interfaceRequest' }, 52, 0, 0, 0] },
-      // MSG_DONTWAIT; the answer is there when sendto returns
-      { call: 'recvfrom', arguments: [{ result: 0 }, answer, answer.bytes, 0x40, 0, 0] },
-      // the error in an nlmsgerr; in a link, its family and type
-      { kind: 'peek', call: 0, arguments: [{ ...answer, offset: 16 }] },
-    ],
-  }),
-  // ETH_P_ALL
-  attempt('packet-socket', "listens to the host's packets", 'capabilities', ['EPERM'], {
-    steps: [{ call: 'socket', arguments: [families.packet, socketTypes.raw, 0x300] }],
-  }),
-  attempt('raw-socket', 'makes a raw socket', 'capabilities', ['EPERM'], {
-    steps: [{ call: 'socket', arguments: [families.ipv4, socketTypes.raw, 1] }],
-  }),
-  attempt('vsock', 'makes a socket to virtual machines', 'seccomp', ['EAFNOSUPPORT', 'EPERM'], {
-    steps: [{ call: 'socket', arguments: [families.vsock, socketTypes.stream, 0] }],
-    accepted: 'vsock knows no network namespaces, and QEMU denies no kind of socket',
-  }),
-  attempt('find-shared-memory', 'finds System V memory of the host', 'ipc-namespace', ['ENOENT'], {
-    steps: [{ call: 'shmget', arguments: [sharedMemoryKey, 0, 0] }],
-    instead: { EACCES: 'user' },
-  }),
-];
-
 /** SIG_IGN for SIGXFSZ, as an attacker would: then the limit shows as an error. */
 const ignoreSignal = [
   {
@@ -270,7 +174,7 @@ const limits: readonly Probe[] = [
   }),
   attempt('message-queue', 'makes a message queue', 'rlimits', ['EMFILE'], {
     steps: [
-      { call: 'mq_open', arguments: [{ at: 'stockade-probe' }, flags.readWriteCreate, 0o600, 0] },
+      { call: 'mq_open', arguments: [{ at: 'stockade-probe' }, openFlags.readWriteCreate, 0o600, 0] },
       { call: 'mq_unlink', arguments: [{ at: 'stockade-probe' }] },
     ],
     decides: 0,
@@ -292,4 +196,10 @@ const limits: readonly Probe[] = [
 ];
 
 /** What an attacker would try beside the calls that are on QEMU's deny list; an order in which none undoes another's ground. */
-export const attacks: readonly Probe[] = [...paths, ...processes, ...network, ...privileges, ...limits];
+export const attacks: readonly Probe[] = [
+  ...paths,
+  ...processes,
+  ...networkAttacks,
+  ...privileges,
+  ...limits,
+];

@@ -1,4 +1,4 @@
-import { controlSetup } from './attacks.ts';
+import { controlSetup } from './attacks-network.ts';
 import { type CanaryProgram, canaryProgram } from './program.ts';
 import type { Probe } from './probe.ts';
 

@@ -1,7 +1,8 @@
 import { canaryUser, defaultRoots, guestUnit, type HostRoots } from '../../model/paths.ts';
 import { lines, sh, type ShellText, word, words } from '../../model/shell.ts';
 import { guestPlaces } from '../places.ts';
-import { askHost, clearFunction, injectFunctions, startFunctions } from './step-functions.ts';
+import { injectFunctions } from './inject.ts';
+import { askHost, clearFunction, startFunctions } from './step-functions.ts';
 import type { ProbePlan, ProbeRun } from './runs.ts';
 
 /** A guest that exists for the length of a probe run. */
