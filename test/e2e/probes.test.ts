@@ -236,3 +236,22 @@ describe('a run of probes', () => {
     expect(compareSnapshots(blank, await snapshotHost(lab.host))).toEqual([]);
   });
 });
+
+describe('Debian 13, whose QEMU denies by error and whose threads all wait in one place', () => {
+  const other = useLab({ hosts: 1, name: 'probes-13', suite: 'trixie' });
+
+  it('stops the same, run after run', async () => {
+    const visitor = new Core(other.host, 'first');
+    try {
+      await visitor.converge(visitor.wish([]));
+      for (let run = 0; run < 3; run++) {
+        const { results } = value(await runProbes(visitor.link, visitor.target, { fleet: 'first' }));
+        expect(named(results, 'unproven').sort()).toEqual(notThere);
+        expect(named(results, 'got-through').sort()).toEqual(known);
+        expect(probe(results, 'syscall-fork')).toMatchObject({ stoppedBy: 'seccomp', observed: 'EPERM' });
+      }
+    } finally {
+      await visitor.link.close();
+    }
+  });
+});

@@ -4,6 +4,7 @@ const registers = {
   rcx: 1,
   rdx: 2,
   rbx: 3,
+  rsp: 4,
   rsi: 6,
   rdi: 7,
   r8: 8,
@@ -132,7 +133,7 @@ export class Assembler {
     return prefix === 0x40 ? this : this.#emit(prefix);
   }
 
-  /** ModRM with a displacement of 32 bits; r12 needs a SIB byte as rsp does. */
+  /** ModRM with a displacement of 32 bits; rsp and r12 need a SIB byte. */
   #operand(field: number, base: Register, offset: number): this {
     const number = registers[base] & 7;
     this.#emit(0x80 | ((field & 7) << 3) | number);

@@ -40,14 +40,17 @@ const obsolete: Readonly<Partial<Record<SyscallName, readonly Argument[]>>> = {
   ustat: [0, bad],
 };
 
-/** Group `spawn`. What comes back as a new process ends at once. */
+/**
+ * Group `spawn`: death, or EPERM in newer ones (seen in 10.0), which these calls give for no other reason. What comes back as
+ * a new process ends at once.
+ */
 const spawn: readonly Probe[] = [
   denied('fork', [], { kind: 'process' }),
   denied('vfork', [], { kind: 'process' }),
   // SIGCHLD alone: what fork of a C library does
   { ...denied('clone', [17, 0, 0, 0, 0], { kind: 'process' }), tries: 'makes a process by clone' },
   denied('execve', [bad, 0, 0]),
-];
+].map((probe) => ({ ...probe, stoppedBy: { ...probe.stoppedBy, EPERM: 'seccomp' as const } }));
 
 /** Denied by QEMU since 7.0: they were left out of the group `spawn` before. */
 const spawnSince7: readonly Probe[] = [

@@ -41,14 +41,15 @@ inject() {
   done
   [ "$state" = T ] || { give "$1.end" not-started; return 1; }
   read -r line <"/proc/$pid/syscall" || { sealed "$1" 'registers cannot be read'; return 1; }
-  counter=$((\${line##* }))
+  counter=$((\${line##* })) line=\${line% *}
+  stack=$((\${line##* }))
   largest "$pid" rw-p
   data=$from
   largest "$pid" r-xp
   # the last functions of the program: those that wait meanwhile are not among them
   code=$((to - 4096))
   said=$(put_at "/proc/$pid/mem" "$data" <"$work/data" 2>&1) &&
-    said=$({ eight "$3"; eight "$4"; } | put_at "/proc/$pid/mem" $((data + ${headerOffsets.firstRow})) 2>&1) &&
+    said=$({ eight "$3"; eight "$4"; eight "$stack"; } | put_at "/proc/$pid/mem" $((data + ${headerOffsets.firstRow})) 2>&1) &&
     said=$(put_at "/proc/$pid/mem" "$code" <"$work/code" 2>&1) &&
     said=$(springboard | put_at "/proc/$pid/mem" $((counter - 2)) 2>&1) || { sealed "$1" "$said"; return 1; }
   kill -CONT "$pid"

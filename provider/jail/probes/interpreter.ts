@@ -4,7 +4,7 @@ import { syscallNumbers } from './syscalls.ts';
 /**
  * What the canary's code works on, at `rbx`. Offsets in bytes; all numbers have 64 bits, little-endian.
  *
- *   header       done, row (both relative to the start), first row, end of rows, then the host's parameters
+ *   header       as `headerOffsets`, then the host's parameters
  *   results      one per row, `notRun` until the row has run
  *   rows         as `rowOffsets`
  *   data         what pointers point at, then scratch space
@@ -16,9 +16,11 @@ export const headerOffsets = {
   row: 8,
   firstRow: 16,
   endOfRows: 24,
-  parameters: 32,
+  /** The stack pointer of the one thread that is to run the program. */
+  stack: 32,
+  parameters: 40,
 } as const;
-export const headerBytes = 128;
+export const headerBytes = 136;
 
 /** `kind` and the modes of the arguments have a byte each, all else 64 bits. */
 export const rowOffsets = {
@@ -67,6 +69,8 @@ const pageBytes = 4096;
 export function interpreterCode(): Uint8Array {
   const code = new Assembler();
   const { kind, count, number } = rowOffsets;
+  // glibc 2.41 has one place where all threads wait: the others come here too
+  code.load('rax', 'rbx', headerOffsets.stack).compare('rax', 'rsp').jumpIf('unequal', 'wait');
   code.load('r12', 'rbx', headerOffsets.firstRow).add('r12', 'rbx');
   code.label('row');
   code.load('rax', 'rbx', headerOffsets.endOfRows).add('rax', 'rbx').compare('r12', 'rax');
