@@ -87,12 +87,11 @@ describe('a guest with everything on', () => {
 describe('a guest that is weakened', () => {
   const weak: Configuration = {
     isolation: { off: ['net-namespace'] },
-    devices: ['/dev/net/tun'],
     limits: { tasks: 200 },
   };
 
   it('shows in the plan what it loses and gains, what that means, and where it comes from', async () => {
-    workspace.write(await configured(weak));
+    workspace.write(await configured({ ...weak, devices: ['/dev/net/tun'] }));
     const { output, differences } = await workspace.plan();
     expect(output).toContain(
       'Warning: guest db1 loses: network namespace, task limit of 97 (becomes 200); gains: /dev/net/tun',
@@ -107,6 +106,7 @@ describe('a guest that is weakened', () => {
   });
 
   it('runs so, isolated as asked for, and the layer is off in the evidence', async () => {
+    workspace.write(await configured(weak));
     await workspace.apply();
     const shown = await shownEvidence();
     expect(shown).toMatchObject({ isolated: true, proven: false });
@@ -119,9 +119,7 @@ describe('a guest that is weakened', () => {
   it('shows what it regains and gives up', async () => {
     workspace.write(await configured());
     const { output } = await workspace.plan();
-    expect(output).toContain(
-      'Warning: guest db1 regains: network namespace, task limit of 97 (was 200); gives up: /dev/net/tun',
-    );
+    expect(output).toContain('Warning: guest db1 regains: network namespace, task limit of 97 (was 200)');
     await workspace.apply();
     expect(states(await shownEvidence())).toEqual(containerStates);
     expect(await workspace.plan()).toMatchObject({ exitCode: 0 });
@@ -246,7 +244,7 @@ systemctl daemon-reload`,
     hand: `cp -p ${binary} ${binary}.new
 mv ${binary}.new ${binary}`,
     plan: [
-      /db1 integrity\.isolation: "\d+ of 16 layers unproven: the device model is not the host's QEMU.*" -> "ok"/,
+      /db1 integrity\.isolation: "\d+ of 16 layers unproven: QEMU was upgraded since the guest's start .*" -> "ok"/,
     ],
     layers: 'all unproven',
   },

@@ -27,6 +27,8 @@ export const remedies: Readonly<Record<string, string>> = {
     'Destroy that guest first, or leave first_domid and last_domid so that its domid stays between them.',
   'user-missing':
     'Apply the stockade_qemu_users it refers to first: refer to it by `users = stockade_qemu_users.x.id`.',
+  'canary-user':
+    "Apply the host's stockade_host first: it makes the user that canaries run as (`getent passwd` shows it).",
   'user-clash':
     'Somebody else has that user name or uid on the host (`getent passwd`): remove or renumber it, or choose another uid_base.',
   'uid-leased': 'A guest runs with that uid: destroy it first, or choose another uid_base.',
