@@ -1,16 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freeSlot, hostsPerSlot, linkOf } from './addresses.ts';
+import { hostsPerSlot, linkOf } from './addresses.ts';
 import type { Progress } from './cache.ts';
 import { LabHost, makeHostDirectory } from './host.ts';
 import { withLock } from './lock.ts';
 import { runsLock } from './paths.ts';
-import { identify } from './process.ts';
-import { forgetAtExit, removeAtExit } from './exit.ts';
+import { forgetAtExit } from './exit.ts';
+import { registerRun, removeRun } from './runs.ts';
 import { hostRoot } from './root.ts';
 import type { Suite } from './recipe.ts';
-import { destroy, type RunRecord, runDirectory, saveRecord, savedRecords, sweep } from './run-record.ts';
+import { type RunRecord, runDirectory, saveRecord, savedRecords, sweep } from './run-record.ts';
 import { makeKey, writeSeed } from './seed.ts';
 
 export { LabHost } from './host.ts';
@@ -50,8 +49,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   }
   if (!/^[a-z0-9-]{1,20}$/.test(name)) throw new Error(`not a lab's name: ${JSON.stringify(name)}`);
   const root = options.root ?? (await hostRoot(progress, options.suite));
-  const record = await register(name, hosts);
-  removeAtExit(record);
+  const record = await registerRun(name, hosts);
   try {
     const known = await prepare(record, root);
     const machines = known.hosts.map(
@@ -59,9 +57,9 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     );
     await allOrNothing(machines.map((machine) => machine.start()));
     if (detached) leaveRunning(known);
-    return { id: known.id, hosts: machines, stop: () => remove(known) };
+    return { id: known.id, hosts: machines, stop: () => removeRun(known) };
   } catch (error) {
-    await remove(record);
+    await removeRun(record);
     throw error;
   }
 }
@@ -70,7 +68,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 export function attachLab(record: RunRecord): Lab {
   const settings = { leashed: false, diskMiB: undefined };
   const hosts = record.hosts.map((_, index) => new LabHost(record, index, settings));
-  return { id: record.id, hosts, stop: () => remove(record) };
+  return { id: record.id, hosts, stop: () => removeRun(record) };
 }
 
 /** Removes what ended or killed runs left, then says which labs were left running on purpose. */
@@ -78,22 +76,6 @@ export function detachedLabs(): Promise<readonly RunRecord[]> {
   return withLock(runsLock(), async () => {
     sweep();
     return savedRecords().filter((record) => record.owner === undefined);
-  });
-}
-
-function register(name: string, hosts: number): Promise<RunRecord> {
-  return withLock(runsLock(), async () => {
-    sweep();
-    const owner = identify(process.pid);
-    if (owner === undefined) throw new Error("cannot read this process's own entry in /proc");
-    const record: RunRecord = {
-      id: `${name}-${randomBytes(4).toString('hex')}`,
-      owner,
-      slot: freeSlot(savedRecords().map((other) => other.slot)),
-      hosts: Array.from({ length: hosts }, (_, index) => ({ name: `h${index + 1}`, publicKeys: [] })),
-    };
-    saveRecord(record);
-    return record;
   });
 }
 
@@ -123,11 +105,6 @@ async function prepare(record: RunRecord, root: string): Promise<RunRecord> {
 function leaveRunning(record: RunRecord): void {
   const { owner: _, ...ownerless } = record;
   saveRecord(ownerless);
-  forgetAtExit(record.id);
-}
-
-async function remove(record: RunRecord): Promise<void> {
-  await withLock(runsLock(), async () => destroy(record));
   forgetAtExit(record.id);
 }
 

@@ -46,19 +46,35 @@ export const hostRecipe = {
 export const suites = ['bookworm', 'trixie'] as const;
 export type Suite = (typeof suites)[number];
 
+export interface RootRecipe {
+  readonly version: number;
+  readonly suite: Suite;
+  readonly packages: readonly string[];
+  readonly maskedUnits: readonly string[];
+  readonly users: readonly { readonly name: string; readonly uid: number; readonly sudo: boolean }[];
+}
+
 /** The recipe of a release's root file system. */
-export function recipeOf(
-  suite: Suite,
-): typeof hostRecipe | (Omit<typeof hostRecipe, 'suite' | 'packages'> & OtherSuite) {
+export function recipeOf(suite: Suite): RootRecipe {
   return suite === 'bookworm'
     ? hostRecipe
     : { ...hostRecipe, suite, packages: [...hostRecipe.packages, 'virtiofsd'] };
 }
 
-interface OtherSuite {
-  readonly suite: Suite;
-  readonly packages: readonly string[];
-}
+/**
+ * A host with a kernel of its own: cgroup controllers, device rules and AppArmor are real there. Debian's ordinary kernel, and what
+ * it takes to start it without a boot loader.
+ */
+export const vmRecipe = {
+  ...hostRecipe,
+  /** Raise when vm/image.ts changes what it makes. */
+  vmVersion: 1,
+  packages: [...hostRecipe.packages, 'apparmor', 'initramfs-tools', 'kmod', 'linux-image-amd64', 'zstd'],
+  /** What the initial RAM disk loads. */
+  bootModules: ['virtio_pci', 'virtio_blk', 'virtio_net', 'ext4'],
+  memoryMib: 2048,
+  diskMib: 3072,
+} as const;
 
 /** Where guests' kernels come from. */
 export const guestRecipe = {

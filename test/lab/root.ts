@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync }
 import { join } from 'node:path';
 import { cached, type Progress } from './cache.ts';
 import { leashed, run } from './process.ts';
-import { hostRecipe, recipeDigest, recipeOf, type Suite } from './recipe.ts';
+import { hostRecipe, recipeDigest, recipeOf, type RootRecipe, type Suite } from './recipe.ts';
 
 /**
  * The root file system every test host is an overlay on: Debian with systemd, sshd and QEMU. Built once by debootstrap
@@ -19,7 +19,8 @@ export async function hostRoot(progress: Progress, suite: Suite = hostRecipe.sui
   return join(entry, 'root');
 }
 
-async function build(root: string, recipe: ReturnType<typeof recipeOf>): Promise<void> {
+/** Makes a host's root file system by debootstrap. */
+export async function build(root: string, recipe: RootRecipe): Promise<void> {
   write(root, 'etc/dpkg/dpkg.cfg.d/lab', dpkgConfiguration);
   const include = `--include=${recipe.packages.join(',')}`;
   await run(...leashed(['debootstrap', '--variant=minbase', include, recipe.suite, root]));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
+import { VmHost } from './vm/host.ts';
 import { type Lab, type LabHost, type LabOptions, startLab } from './lab.ts';
 
 export interface LabInUse {
@@ -33,3 +34,28 @@ export function useLab(options: LabOptions): LabInUse {
     },
   };
 }
+
+export interface VmHostInUse {
+  /** The running machine; throws outside of tests and hooks. */
+  readonly host: VmHost;
+}
+
+/** Starts a full virtual machine host before the tests of the surrounding `describe` (or file) and removes it after them. */
+export function useVmHost(): VmHostInUse {
+  let running: VmHost | undefined;
+  beforeAll(async () => {
+    running = await VmHost.start();
+  }, buildMilliseconds);
+  afterAll(async () => {
+    await running?.stop();
+  });
+  return {
+    get host() {
+      if (running === undefined) throw new Error('the host runs only during tests and hooks');
+      return running;
+    },
+  };
+}
+
+/** Where the image has to be built first. */
+const buildMilliseconds = 900_000;

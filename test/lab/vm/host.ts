@@ -1,0 +1,121 @@
+import type { ChildProcess } from 'node:child_process';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ShellText } from '../../../provider/model/shell.ts';
+import type { Progress } from '../cache.ts';
+import type { HostCommand } from '../host.ts';
+import { type CommandOptions, type CommandOutput, capture, lastLines } from '../process.ts';
+import { waitForSsh } from '../ready.ts';
+import { runDirectory } from '../run-record.ts';
+import { registerRun, removeRun } from '../runs.ts';
+import { bootedState, type VmImage, vmImage } from './image.ts';
+import { endOf, freePort, startMachine } from './machine.ts';
+import { sshArguments, writeKnownHosts } from './ssh.ts';
+
+/**
+ * A test host that is an emulated machine with a kernel of its own. Cgroup limits, device rules and AppArmor are enforced
+ * there, as they are on real hosts and are not on container hosts.
+ */
+export class VmHost {
+  readonly name = 'vm1';
+  readonly address = '127.0.0.1';
+  readonly user = 'root';
+  readonly port: number;
+  /** Private key of root. */
+  readonly keyFile: string;
+  readonly knownHostsFile: string;
+  /** Type and key, ed25519 first. */
+  readonly hostPublicKeys: readonly string[];
+  /** Its files on this machine. */
+  readonly directory: string;
+  readonly #child: ChildProcess;
+  readonly #remove: () => Promise<void>;
+
+  private constructor(image: VmImage, directory: string, port: number, remove: () => Promise<void>) {
+    this.port = port;
+    this.directory = directory;
+    this.keyFile = join(image.directory, 'key');
+    this.hostPublicKeys = readFileSync(join(image.directory, 'host-keys'), 'utf8').trim().split('\n');
+    this.knownHostsFile = writeKnownHosts(directory, port, this.hostPublicKeys);
+    this.#remove = remove;
+    this.#child = startMachine({
+      root: image.qemuRoot,
+      directory,
+      image: image.directory,
+      port,
+      state: bootedState,
+    });
+  }
+
+  /** Starts a host and returns when it takes logins. It goes away with `stop`, and with this process however that ends. */
+  static async start(progress: Progress = () => undefined): Promise<VmHost> {
+    const image = await vmImage(progress);
+    const record = await registerRun('vm', 0);
+    const directory = runDirectory(record.id);
+    const remove = (): Promise<void> => removeRun(record);
+    try {
+      copyFileSync(join(image.directory, 'overlay.qcow2'), join(directory, 'overlay.qcow2'));
+      const host = new VmHost(image, directory, await freePort(), remove);
+      await Promise.race([host.#ready(), endOf(host.#child, directory)]);
+      return host;
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+  }
+
+  /** Its clock stood still since its state was saved. */
+  async #ready(): Promise<void> {
+    await waitForSsh(this.address, this.port);
+    await this.run(['date', '--set', `@${(Date.now() / 1000).toFixed(1)}`]);
+  }
+
+  /** Runs a command as root, over one ssh connection that stays. */
+  exec(command: HostCommand, options: CommandOptions = {}): Promise<CommandOutput> {
+    const text = command instanceof ShellText ? command.text : command.map(quoted).join(' ');
+    const place = {
+      keyFile: this.keyFile,
+      knownHosts: this.knownHostsFile,
+      port: this.port,
+      controlPath: join(this.directory, 'control'),
+    };
+    return capture('ssh', [...sshArguments(place), text], options);
+  }
+
+  /** Like `exec`, but throws unless the command succeeded; returns its stdout. */
+  async run(command: HostCommand, options: CommandOptions = {}): Promise<string> {
+    const output = await this.exec(command, options);
+    if (output.exitCode === 0) return output.stdout;
+    const text = command instanceof ShellText ? command.text : command.join(' ');
+    throw new Error(`${this.name}: ${text} failed with ${output.exitCode}: ${lastLines(output.stderr, 15)}`);
+  }
+
+  /** Copies a file of this machine to the host; its directory must be there. */
+  async copyIn(file: string, pathOnHost: string): Promise<void> {
+    const place = { keyFile: this.keyFile, knownHosts: this.knownHostsFile, port: this.port };
+    const script = 'file=$1 to=$2; shift 2; exec ssh "$@" "cat >$to" <"$file"';
+    const output = await capture('sh', [
+      '-c',
+      script,
+      'sh',
+      file,
+      quoted(pathOnHost),
+      ...sshArguments(place),
+    ]);
+    if (output.exitCode !== 0) throw new Error(`cannot copy ${file} to ${this.name}: ${output.stderr}`);
+  }
+
+  /** Ends the machine and removes all it made. Safe to repeat. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+      this.#child.kill('SIGKILL');
+      await gone;
+    }
+    await this.#remove();
+  }
+}
+
+function quoted(argument: string): string {
+  return `'${argument.replaceAll("'", "'\\''")}'`;
+}
