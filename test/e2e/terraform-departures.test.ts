@@ -103,7 +103,9 @@ qemu-img create -q -f qcow2 -F raw -b /srv/db1/base.img tools.qcow2`);
         .replace('cpuPercent', 'cpu_percent')
         .replace('mayBeMissing', 'may_be_missing'),
     );
-    expect(output).toContain('guest db1 regains: network namespace, task limit of 150 (was 200)');
+    expect(output).toContain(
+      'guest db1 loses: processor limit of 120 % (becomes 150 %); regains: network namespace, task limit of 150 (was 200)',
+    );
     await workspace.apply();
     expect(await mainPid()).not.toBe(pid);
     expect(await workspace.plan()).toMatchObject({ exitCode: 0, differences: [] });

@@ -240,6 +240,18 @@ systemctl daemon-reload`,
     },
   },
   {
+    what: 'the process moved to another cgroup',
+    hand: `${qemuOf}
+for mount in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+  [ -e "$mount/system.slice/cgroup.procs" ] || continue
+  mkdir "$mount/system.slice/mine.service"
+  echo "$qemu" >"$mount/system.slice/mine.service/cgroup.procs"
+  break
+done`,
+    plan: [/db1 integrity\.isolation: "cgroup-limits ineffective: .*" -> "ok"/],
+    layers: { 'cgroup-limits': 'ineffective' },
+  },
+  {
     what: "the host's QEMU upgraded under the running guest",
     hand: `cp -p ${binary} ${binary}.new
 mv ${binary}.new ${binary}`,
