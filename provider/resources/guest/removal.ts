@@ -31,7 +31,8 @@ lease_of() {
   while read -r key value; do
     case $key in domid) domid=$value ;; uid) uid=$value ;; shared) shared=$value ;; esac
   done <"$state/guests/$1/lease"
-  case $domid:$uid:$shared in *[!0-9]*:no | :*:no | *::no) return 1 ;; *:no) ;; *) return 1 ;; esac
+  [ "$shared" = no ] || return 1
+  case $domid:$uid in :* | *: | *[!0-9:]* | *:0*) return 1 ;; esac
 }
 # end_processes GUEST: those of its uid, where the guest was started as it in this boot
 end_processes() {

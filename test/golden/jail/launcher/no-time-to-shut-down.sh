@@ -21,7 +21,8 @@ launch_error=/run/stockade/guests/web1/launch-error
 # fail TEXT: ends the launch, says at which step and why
 fail() {
   printf 'stockade-launch: %s: %s\n' "$step" "$1" >&2
-  [ ! -d "$run" ] || printf '%s: %s\n' "$step" "$1" >"$launch_error" || :
+  [ -d "$run" ] || mkdir -p -- "$run" || :
+  printf '%s: %s\n' "$step" "$1" >"$launch_error" || :
   exit "$code"
 }
 
