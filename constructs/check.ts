@@ -28,6 +28,10 @@ function findProblems(schema: z.ZodType, value: unknown, path: Path): Problem[] 
     return result.success ? [] : result.error.issues.map((issue) => problemOf(schema, issue, value, path));
   }
   const core = unwrapped(schema);
+  if (Array.isArray(value) && core instanceof z.ZodArray) {
+    const element = core.element as z.ZodType;
+    return value.flatMap((one: unknown, index) => findProblems(element, one, [...path, index]));
+  }
   if (!isPlainObject(value)) return [];
   if (core instanceof z.ZodObject) return problemsOfFields(core, value, path);
   if (core instanceof z.ZodRecord) return problemsOfEntries(core, value, path);
@@ -63,14 +67,15 @@ function problemsOfEntries(
 function problemOf(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown, base: Path): Problem {
   const path = shown([...base, ...issue.path]);
   const given = issue.path.reduce<unknown>(
-    (inner, key) => (isPlainObject(inner) ? inner[String(key)] : undefined),
+    (inner, key) =>
+      Array.isArray(inner) ? inner[Number(key)] : isPlainObject(inner) ? inner[String(key)] : undefined,
     value,
   );
   if (issue.code === 'unrecognized_keys')
     return { path, message: `has unknown properties: ${issue.keys.map(quoted).join(', ')}` };
   if (given === undefined)
     return { path, message: issue.code === 'invalid_type' ? 'is required' : issue.message };
-  const isShown = !isPlainObject(given) && !isSecret(schema, issue.path);
+  const isShown = typeof given !== 'object' && !isSecret(schema, issue.path);
   return { path, message: isShown ? `= ${quoted(given)}: ${issue.message}` : issue.message };
 }
 

@@ -1,17 +1,28 @@
-import type { TerraformMetaArguments } from 'cdktf';
+import type { IResolvable, TerraformMetaArguments } from 'cdktf';
 
 /** What the user sets of a generated configuration: without Terraform's own arguments, and without `Taken`. */
 type Own<Generated, Taken extends PropertyKey> = Omit<Generated, keyof TerraformMetaArguments | Taken>;
 
 /**
  * Properties of a construct: the help texts of the generated bindings (which have them from the spec), the types of the spec itself, which
- * are narrower: `'kvm' | 'tcg'` where Terraform knows only `string`. Everything is read-only.
+ * are narrower: `'kvm' | 'tcg'` where Terraform knows only `string`. So in objects and lists inside too. Everything is read-only.
  */
 export type Described<Generated, Spec, Taken extends PropertyKey = never> = {
   readonly [Key in keyof Own<Generated, Taken>]: Key extends keyof Spec
-    ? Spec[Key]
+    ? Narrowed<Own<Generated, Taken>[Key], Spec[Key]>
     : Own<Generated, Taken>[Key];
 };
+
+/** One property: keys and their help texts as generated, the rest as the spec has it. */
+type Narrowed<Generated, Spec> = Spec extends readonly (infer Element)[]
+  ? readonly Narrowed<ElementOf<Generated>, Element>[]
+  : Spec extends object
+    ? Fields<Extract<Exclude<Generated, IResolvable>, object>, Spec>
+    : Spec;
+type Fields<Generated, Spec> = {
+  readonly [Key in keyof Generated]: Key extends keyof Spec ? Narrowed<Generated[Key], Spec[Key]> : never;
+};
+type ElementOf<List> = List extends readonly (infer Element)[] ? Element : never;
 
 /** The same without properties that may be `undefined`, all the way down. */
 type Defined<Value> = Value extends readonly (infer Element)[]

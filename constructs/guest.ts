@@ -9,7 +9,7 @@ import { Guest, type GuestConfig } from './generated/guest/index.ts';
 import type { HypervisorHost } from './host.ts';
 import type { QemuUsers } from './users.ts';
 
-/** A guest. Every layer of isolation is on; there is nothing to switch on. */
+/** A guest. Every layer of isolation is on; there is nothing to switch on. What `isolation` switches off shows in each plan as a loss. */
 export interface RestrictedGuestProps
   extends Described<
     GuestConfig,
@@ -31,6 +31,13 @@ export interface RestrictedGuestProps
    */
   readonly initrd?: GuestFile;
 }
+
+/** An image file or block device of the host. */
+export type GuestDiskProps = NonNullable<RestrictedGuestProps['disks']>[number];
+/** What a guest may take from its host. */
+export type GuestLimitsProps = NonNullable<RestrictedGuestProps['limits']>;
+/** Departures from full isolation. */
+export type GuestIsolationProps = NonNullable<RestrictedGuestProps['isolation']>;
 
 /** QEMU as a user of its own, in an empty chroot, in private namespaces, with no privileges. */
 export class RestrictedGuest extends Construct {

@@ -5,8 +5,14 @@
 export { StockadeFleet, type HostEntryProps, type StockadeFleetProps } from './fleet.ts';
 export { HypervisorHost, type HypervisorHostProps } from './host.ts';
 export { QemuUsers, type QemuUsersOptions, type QemuUsersProps } from './users.ts';
-export { RestrictedGuest, type RestrictedGuestProps } from './guest.ts';
+export {
+  type GuestDiskProps,
+  type GuestIsolationProps,
+  type GuestLimitsProps,
+  RestrictedGuest,
+  type RestrictedGuestProps,
+} from './guest.ts';
 export { GuestEvidence, type GuestEvidenceProps } from './evidence.ts';
 export type { GuestFile } from './files.ts';
-export type { LayerName } from '../provider/model/evidence.ts';
+export type { LayerName, SwitchableLayer } from '../provider/model/evidence.ts';
 export * as bindings from './generated/index.ts';

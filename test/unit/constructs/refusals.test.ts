@@ -30,6 +30,21 @@ describe('refused at synth', () => {
     [{ kernel: { hostFile: 'relative' } }, /kernel\.hostFile = "relative": must be an absolute path/],
     [{ initrd: { hostFile: '/srv/../etc/shadow' } }, /initrd\.hostFile = .*"\.\."/],
     [{ commandLine: 'a\nb' }, /commandLine = "a\\nb": must not contain control characters/],
+    [{ isolation: { off: ['user'] } }, /isolation\.off\.0 = "user"/],
+    [
+      { isolation: { off: ['mount-namespace'] } },
+      /isolation\.off has mount-namespace and must then have private-dev/,
+    ],
+    [{ limits: { tasks: 1 } }, /limits\.tasks = 1/],
+    [{ limits: { memory: 1 } }, /limits has unknown properties: "memory"/],
+    [{ devices: ['/etc/passwd'] }, /devices\.0 = "\/etc\/passwd": must lie below \/dev/],
+    [{ disks: [{ name: 'a', path: '/a', format: 'vmdk' }] }, /disks\.0\.format = "vmdk"/],
+    [{ disks: [{ name: 'a', path: '/a', format: 'raw', readonly: 'yes' }] }, /disks\.0\.readonly = "yes"/],
+    [{ disks: [{ name: 'a', format: 'raw' }] }, /disks\.0\.path is required/],
+    [
+      { disks: ['a', 'b'].map((name) => ({ name, path: '/a', format: 'raw', sizeMib: 1 })) },
+      /disks\.1\.path = "\/a": must not be used twice/,
+    ],
     [{ memory: 1 }, /has unknown properties: "memory"/],
   ])('a guest with %j', (props, message) => {
     expect(guestWith(props)).toThrow(message);
@@ -48,6 +63,15 @@ describe('refused at synth', () => {
     expect(() => new RestrictedGuest(stack, 'b', { ...props, vcpus: 0 })).toThrow(/vcpus = 0/);
     const unknown = { ...props, memory: 1 } as RestrictedGuestProps;
     expect(() => new RestrictedGuest(stack, 'c', unknown)).toThrow(/memory is not a known property/);
+  });
+
+  it('known values beside unknown ones inside of objects and lists', () => {
+    const size = new TerraformVariable(stackWithHost().stack, 'size', { type: 'number' }).numberValue;
+    const disk = { name: 'a', path: '${var.image}', format: 'raw', sizeMib: size };
+    expect(guestWith({ disks: [disk], limits: { tasks: size } })).not.toThrow();
+    expect(guestWith({ disks: [{ ...disk, format: 'vmdk' }] })).toThrow(/disks\.0\.format = "vmdk"/);
+    expect(guestWith({ limits: { tasks: size, openFiles: 1 } })).toThrow(/limits\.openFiles = 1/);
+    expect(guestWith({ devices: ['${var.device}', '/etc'] })).toThrow(/devices\.1 = "\/etc"/);
   });
 
   it('a range of domids that ends before it starts', () => {

@@ -29,6 +29,45 @@ describe('what is synthesized', () => {
     expect({ data, output }).toMatchSnapshot();
   });
 
+  it('a guest with all that a definition can say', () => {
+    const { stack, host } = stackWithHost();
+    const readers = [{ path: '/srv/base.img', format: 'raw' }] as const;
+    const guest = new RestrictedGuest(stack, 'db1', {
+      users: host.qemuUsers(),
+      ...boot,
+      vcpus: 2,
+      machine: 'q35',
+      accelerator: 'tcg',
+      disks: [
+        { name: 'root', path: '/srv/db1.img', format: 'raw', sizeMib: 4096 },
+        { name: 'tools', path: '/srv/tools.qcow2', format: 'qcow2', readonly: true, backing: readers },
+      ],
+      sharedMemory: true,
+      network: 'user',
+      devices: ['/dev/vfio/12'],
+      limits: {
+        memoryOverheadMib: 512,
+        cpuPercent: 250,
+        tasks: 200,
+        openFiles: 4096,
+        ioReadMibPerSecond: 100,
+        ioWriteMibPerSecond: 50,
+      },
+      isolation: {
+        off: ['net-namespace', 'chroot'],
+        mayBeMissing: ['seccomp'],
+        hostDevMounts: true,
+      },
+      serialLogMaxKib: 64,
+      restartPolicy: 'on_crash',
+      shutdownTimeoutSeconds: 5,
+    });
+    const { isolated, proven } = guest.evidence;
+    new TerraformOutput(stack, 'isolation', { value: { isolated, proven } });
+    const { resource, output } = synthesized(stack);
+    expect({ guest: resource['stockade_guest'], output }).toMatchSnapshot();
+  });
+
   it('what is left unset is left to the provider', () => {
     const { stack, host } = stackWithHost();
     new RestrictedGuest(stack, 'web1', { users: host.qemuUsers(), ...boot });
