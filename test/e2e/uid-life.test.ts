@@ -183,7 +183,10 @@ describe('a process that forks in a loop under the uid of a guest', () => {
     }
   });
 
-  it('goes with its guest', async () => {
+  it('goes with its guest, also one that was stopped already', async () => {
+    await lab.host.run(unit('stop', 'web'));
+    expect(await processesOf(uid)).toEqual([]);
+    await startAs(uid, forkLoop);
     expect((await processesOf(uid)).length).toBeGreaterThan(5);
     expect(bad(await remove('web'))).toEqual([]);
     expect(await processesOf(uid)).toEqual([]);

@@ -51,6 +51,28 @@ const idsOf = (desired: QemuUsersDesired, found: QemuUsersFacts) => {
 const change = (desired: QemuUsersDesired, found: QemuUsersFacts) =>
   qemuUsersDiff(desired, idsOf(desired, found), found);
 
+describe('a user that we know by another name', () => {
+  it.each([
+    ['stockade-logger', base + 5],
+    ['xen-qemuuser-shared', base + 1],
+    ['xen-qemuuser-reaper', base + 64],
+  ])('%s is in the way where it has a uid of the set', (name, uid) => {
+    const users = new Map([
+      ['xen-qemuuser-reaper', reaper],
+      [name, { ...right, uid, gid: uid, groupGid: uid }],
+    ]);
+    const found = facts({ accounts: accounts({ users }) });
+    const desired = wish({ lastDomid: 64 });
+    const obstacles = qemuUsersObstacles(desired, idsOf(desired, found), found);
+    expect(obstacles.map(({ summary }) => summary)).toContain(
+      `uid ${uid} is wanted, but belongs to user ${name}`,
+    );
+    const past = wish({ lastDomid: 64, firstDomid: 6 });
+    const free = facts({ accounts: accounts({ users: new Map([['xen-qemuuser-reaper', reaper]]) }) });
+    expect(qemuUsersObstacles(past, idsOf(past, free), free)).toEqual([]);
+  });
+});
+
 describe('the ids of users', () => {
   it('lie above every range that distributions give out', () => {
     expect(idsOf(wish(), facts(nobody))).toEqual({ uidBase: base, reaperUid });

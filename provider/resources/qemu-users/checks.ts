@@ -3,7 +3,7 @@ import { describeAddress } from '../../model/address.ts';
 import { reaperUser } from '../../model/paths.ts';
 import { lastPossibleDomid } from '../../spec/qemu-users.ts';
 import { firstOf, plainWords } from '../shared/words.ts';
-import { type AccountEntry, holderOf } from '../accounts/facts.ts';
+import { type AccountEntry, type HeldIds, holderOf } from '../accounts/facts.ts';
 import { noHome } from '../accounts/rewrite.ts';
 import type { QemuUsersDesired } from './desired.ts';
 import type { QemuUsersFacts } from './facts.ts';
@@ -105,7 +105,7 @@ function heldIds(desired: QemuUsersDesired, ids: ResolvedIds, facts: QemuUsersFa
         ),
       ];
     }
-    const held = holderOf(facts.accounts, first, last);
+    const held = holderOf(facts.accounts, first, last) ?? otherOfOurs(desired, facts, { first, last }, ids);
     if (held === undefined) continue;
     const which = `${held.kind} ${Math.max(first, held.first)}`;
     return [
@@ -116,6 +116,22 @@ function heldIds(desired: QemuUsersDesired, ids: ResolvedIds, facts: QemuUsersFa
     ];
   }
   return [];
+}
+
+/** A user that we know by name, but not as one of this set: it runs other things than this set's guests. */
+function otherOfOurs(
+  desired: QemuUsersDesired,
+  { accounts }: QemuUsersFacts,
+  { first, last }: UidRange,
+  { reaperUid }: ResolvedIds,
+): HeldIds | undefined {
+  for (const [name, { uid }] of accounts.users) {
+    const own =
+      name === namedUser(desired.scheme) || (name === reaperUser && first === reaperUid && first === last);
+    if (own || uid === undefined || uid < first || uid > last) continue;
+    return { kind: 'uid', first: uid, last: uid, holder: `user ${name}` };
+  }
+  return undefined;
 }
 
 /** Two schemes never share a uid. */
