@@ -98,6 +98,22 @@ describe('examples/terraform', () => {
     expect(await workspace.plan()).toMatchObject({ exitCode: 0 });
   });
 
+  it('makes a guest that departs from full isolation, and says so', async () => {
+    const departing = '-var=departures=true';
+    const { output } = await workspace.plan(departing);
+    expect(output).toContain(
+      'Warning: guest db1 loses: network namespace, task limit of 97 (becomes 200); gains: user-mode network',
+    );
+    await workspace.apply(departing);
+    const outputs = JSON.parse(await workspace.succeed('output', '-json')) as {
+      readonly departing: { readonly value: unknown };
+    };
+    const layers = { 'net-namespace': 'off', 'cgroup-limits': 'unproven', lsm: 'missing' };
+    expect(outputs.departing.value).toEqual({ h1: { isolated: true, layers } });
+    expect(await workspace.plan(departing)).toMatchObject({ exitCode: 0 });
+    await workspace.apply();
+  });
+
   it('leaves nothing behind', async () => {
     expect(flat(await workspace.destroy())).toContain('Destroy complete! Resources: 3 destroyed.');
     expect(compareSnapshots(before, await snapshotHost(lab.host))).toEqual([]);
