@@ -15,9 +15,11 @@ export const defaultRoots: HostRoots = { state: '/var/lib/stockade', run: '/run/
  *   state/capabilities/        the capability record, by identity of the QEMU binary
  *   state/users/SCHEME         record of a user set; state/users/SCHEME.owners/FLEET one per fleet, with its range
  *   state/leases/domid/N       who holds domid N (guest name and fleet); the last one given is in state/leases/last
+ *   state/leases/quarantine/N  a domid that rests: since when, its uid, why
  *   state/files/SHA256         uploaded kernels and initrds
  *   state/guests/NAME/record   the guest's record; launch (the launcher), lease (domid, uid, gid), log/ (serial, stderr)
  *   run/lock                   the host's lock
+ *   run/uids/UID              the guest that was started as this uid in this boot; its lock
  *   run/root/NAME              the guest's chroot, mode 0000
  *   run/guests/NAME/           FIFOs (qmp.in, qmp.out, …), pid files
  *   run/tampered/              chroots that were found filled, kept for a look
