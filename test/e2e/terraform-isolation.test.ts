@@ -130,10 +130,14 @@ describe('a guest that is weakened', () => {
     const machine = await workspace.plan();
     expect(machine.output).toContain('QEMU does not support machine isapc as a security boundary');
     expect(machine.output).toContain('should not be considered to be providing guest isolation');
+    await workspace.apply();
+    expect(await shownEvidence()).toMatchObject({ running: true, isolated: true });
     workspace.write(await configured({ network: 'user' }));
     const network = await workspace.plan();
     expect(network.output).toContain('Warning: guest db1 gains: user-mode network');
     expect(network.output).toContain('not executed in QEMU context');
+    workspace.write(await configured());
+    await workspace.apply();
   });
 });
 
