@@ -1,7 +1,7 @@
 import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText } from '../model/shell.ts';
 import { confinedProcesses, judge, unreadThreads } from './judge.ts';
-import type { IsolationExpectation } from './launch-plan.ts';
+import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import { capabilitySets, type GuestObservation, type ProcessObservation } from './observation.ts';
 
 /**
@@ -12,7 +12,10 @@ const bounding = ['setuid', 'setgid', 'sys_chroot', 'dac_read_search'] as const;
 const boundingMask = 0x400c4n;
 
 /** Part of the last command; no_new_privs before QEMU, which sets it once more with its seccomp filter. */
-export const capabilitiesCommand: ShellText = sh`setpriv --no-new-privs --bounding-set=-all,+setuid,+setgid,+sys_chroot,+dac_read_search --inh-caps=-all`;
+export function capabilitiesCommand(plan: Pick<LaunchPlan, 'requests'>): ShellText {
+  const noNewPrivs = plan.requests['no-new-privs'] === 'on' ? sh`--no-new-privs ` : sh``;
+  return sh`setpriv ${noNewPrivs}--bounding-set=-all,+setuid,+setgid,+sys_chroot,+dac_read_search --inh-caps=-all`;
+}
 
 export function proveCapabilities(
   observation: GuestObservation,

@@ -30,13 +30,13 @@ import { userArguments, userStep } from './user.ts';
  */
 export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots): string {
   const places = guestPlaces(plan.guest, roots);
-  const outside = [leaseStep(), userStep(), chrootStep(), filesStep(), namespacesStep()];
+  const outside = [leaseStep(), userStep(), chrootStep(), filesStep(), namespacesStep(plan)];
   const inside = [
     trustedFilesStep(plan),
     loggersStep(plan.serialLogMaxKib),
     // with the host's /dev still there, and after the loggers, whose descriptors it needs
     disksStep(plan),
-    deviceNodesStep(plan),
+    plan.requests['private-dev'] === 'on' ? deviceNodesStep(plan) : undefined,
     launchStep(plan, places),
   ].filter((step) => step !== undefined);
   return sh`#!/bin/sh
@@ -113,12 +113,12 @@ function launchStep(plan: LaunchPlan, places: GuestPlaces): LauncherStep {
     body: sh`  own_user=yes
   [ "$shared" = no ] || own_user=''
   exec ${rlimitsCommand(plan)} \\
-    ${pidNamespaceCommand} \\
-    ${capabilitiesCommand} \\
+    ${pidNamespaceCommand(plan)} \\
+    ${capabilitiesCommand(plan)} \\
     ${qemuCommand(plan)} \\
     ${userArguments(plan)} \\
-    ${chrootArguments(plan, places.chroot)} \\
-    ${seccompArguments} \\
+    ${plan.requests.chroot === 'on' ? chrootArguments(plan, places.chroot) : sh``} \\
+    ${seccompArguments(plan)} \\
     ${lastRedirections(plan)}`,
   };
 }

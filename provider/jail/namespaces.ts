@@ -1,7 +1,7 @@
 import type { LayerEvidence, LayerName } from '../model/evidence.ts';
-import { sh, type ShellText } from '../model/shell.ts';
+import { sh, type ShellText, words } from '../model/shell.ts';
 import { confinedProcesses, deviceModel, judge, namespaceParent } from './judge.ts';
-import type { IsolationExpectation } from './launch-plan.ts';
+import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import type { GuestObservation, NamespaceKind } from './observation.ts';
 import type { LauncherStep } from './step.ts';
 
@@ -9,22 +9,39 @@ import type { LauncherStep } from './step.ts';
  * Mount, ipc, net, uts and cgroup namespaces are entered by the launcher itself, so that the loggers have them too. Everything
  * is made private before anything else happens there. No private /proc: QEMU's root is an empty directory, it sees none.
  */
-export function namespacesStep(): LauncherStep {
+export function namespacesStep(plan: Pick<LaunchPlan, 'requests'>): LauncherStep {
+  const entered = enteredFirst.filter(([layer]) => plan.requests[layer] === 'on').map(([, option]) => option);
   return {
     name: 'namespaces',
     comment: sh`A view of mounts, ipc, network, host name and cgroups of its own, private before anything else; no variable comes along`,
     body: sh`  exec env -i PATH="$PATH" LC_ALL=C \\
-    unshare --mount --propagation private --ipc --net --uts --cgroup \\
+    unshare ${words(entered)} \\
     /bin/sh "$launcher" inside "$uid" "$gid" "$shared" "$logger_uid" "$logger_gid"`,
   };
 }
+
+/** Options of unshare(1), each a layer's; what it does not enter stays the host's. */
+const enteredFirst: readonly (readonly [LayerName, string])[] = [
+  ['mount-namespace', '--mount'],
+  ['mount-namespace', '--propagation'],
+  ['mount-namespace', 'private'],
+  ['ipc-namespace', '--ipc'],
+  ['net-namespace', '--net'],
+  ['uts-namespace', '--uts'],
+  ['cgroup-namespace', '--cgroup'],
+];
 
 /**
  * Part of the last command: QEMU is process 1 of a namespace of its own. Its parent waits for it and is the unit's main
  * process. When the parent dies, systemd ends the unit's other processes; --kill-child covers the time until QEMU has changed
  * its user (the kernel forgets the parent's death signal then).
  */
-export const pidNamespaceCommand: ShellText = sh`unshare --pid --fork --kill-child`;
+export function pidNamespaceCommand(plan: Pick<LaunchPlan, 'requests'>): ShellText {
+  // without the namespace there is a parent all the same: evidence sees QEMU's mounts through it
+  return plan.requests['pid-namespace'] === 'on'
+    ? sh`unshare --pid --fork --kill-child`
+    : sh`unshare --fork --kill-child`;
+}
 
 const layerOfNamespace: Readonly<Record<NamespaceKind, LayerName>> = {
   mnt: 'mount-namespace',

@@ -1,13 +1,17 @@
 import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText } from '../model/shell.ts';
 import { deviceModel, judge } from './judge.ts';
-import type { IsolationExpectation } from './launch-plan.ts';
+import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import type { GuestObservation } from './observation.ts';
 
 /** Without elevateprivileges: QEMU drops its privileges itself, and dies of SIGSYS when that is denied (QEMU 7.2). */
 export const sandboxOption = 'on,obsolete=deny,spawn=deny,resourcecontrol=deny';
 
-export const seccompArguments: ShellText = sh`-sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny`;
+export function seccompArguments(plan: Pick<LaunchPlan, 'requests'>): ShellText {
+  return plan.requests.seccomp === 'on'
+    ? sh`-sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny`
+    : sh``;
+}
 
 export function proveSeccomp(
   observation: GuestObservation,

@@ -64,22 +64,23 @@ look_at() {
     esac
   done <"/proc/$1/status" 2>/dev/null || :
 }
-# runs_as MAIN UID: whether a child of the unit's main process (the namespaces' parent) runs as that user in a pid namespace of
-# its own (one in the parent's is the launcher's, that reaps), and no helper beside it still has the privileges it starts with
+# runs_as MAIN UID: whether a child of the unit's main process runs as that user once that is the namespaces' parent (before, such a
+# child is the launcher's, that reaps), and no helper beside it still has the privileges it starts with
 runs_as() {
   children= model=
   read -r children <"/proc/$1/task/$1/children" || :
   for child in $children; do
     look_at "$child"
     if [ "$uid" = "$2" ]; then
-      # in this order: what is there afterwards was there when the two were compared
-      ! [ "/proc/$child/ns/pid" -ef "/proc/$1/ns/pid" ] && [ -e "/proc/$child/ns/pid" ] || return 1
+      # in this order: a child that is there after its parent has become unshare is none that the launcher waited for
+      [ "/proc/$1/exe" -ef "$parent" ] && [ -e "/proc/$child/status" ] || return 1
       model=$child
     else case $capabilities in *[!0]*) return 1 ;; esac
     fi
   done
   [ -n "$model" ]
 } 2>/dev/null
+parent=$(command -v unshare)
 wanted_uid() {
   want=
   while read -r key value; do [ "$key" != uid ] || want=$value; done <"$state/guests/$1/lease"
