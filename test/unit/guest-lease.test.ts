@@ -162,7 +162,7 @@ describe('leasing a domid', () => {
   it('gives every guest the shared user where that is asked for, with the uid that the set has', () => {
     const shared: LeasableUsers = { ...perDomain, scheme: 'shared', uidBase: 911 };
     const user = '*) echo "$2:x:911:912::/:/none" ;;';
-    const survey = ["left 911 1 process: 7 (qemu)", 'complete'];
+    const survey = ['left 911 1 process: 7 (qemu)', 'complete'];
     expect(lease('a', shared, user, { survey })).toBe('3 911 912');
     expect(lease('b', shared, user)).toBe('4 911 912');
     expect(readFileSync(join(roots.state, 'guests/b/lease'), 'utf8')).toBe(
