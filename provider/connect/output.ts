@@ -31,6 +31,7 @@ export class Output {
   readonly #maxStdoutBytes: number;
   readonly #stdout: Buffer[] = [];
   #stdoutLength = 0;
+  #crossed = false;
   readonly #stderr = new Tail();
   /** Stderr before the announcement; `undefined` once it came, or will not come any more. */
   #preamble: Buffer | undefined = Buffer.alloc(0);
@@ -46,9 +47,10 @@ export class Output {
     return this.#announcement;
   }
 
-  /** `false` when the bound is crossed; what is too much is dropped. */
+  /** `false` when the bound is crossed; that piece and all after it are dropped, for what comes after a gap means something else. */
   addStdout(piece: Buffer): boolean {
-    if (this.#stdoutLength + piece.length > this.#maxStdoutBytes) return false;
+    this.#crossed ||= this.#stdoutLength + piece.length > this.#maxStdoutBytes;
+    if (this.#crossed) return false;
     this.#stdout.push(piece);
     this.#stdoutLength += piece.length;
     return true;
