@@ -34,7 +34,7 @@ function imagesOf(disks: readonly LaunchDisk[]): readonly Image[] {
 /**
  * Opens what the guest writes to, and block devices: descriptors 4 to 9, passed on by `-add-fd`; takes 3 for the serial console
  * and stdout for QEMU's stderr, so that no other descriptor is needed. `undefined` for a guest without disks.
- * It wants the host's view of files and devices, the loggers' descriptors 7 and 8, and comes before anything is opened that stays open.
+ * It wants the host's view of files and devices, the pipes' descriptors 7 and 8, and comes before anything is opened that stays open.
  * Device and inode of each image go into the file `disks` of the guest's run directory, a line each: the evidence compares.
  */
 export function disksStep(plan: Pick<LaunchPlan, 'disks'>): LauncherStep | undefined {

@@ -7,7 +7,7 @@ import { disksStep } from './disks.ts';
 import { filesStep } from './files.ts';
 import type { LaunchPlan } from './launch-plan.ts';
 import { leaseStep } from './lease.ts';
-import { loggersStep, startLogger } from './logger.ts';
+import { loggersStep, pipesStep, startLogger } from './logger.ts';
 import { namespacesStep, pidNamespaceCommand } from './namespaces.ts';
 import { closeInherited, lastRedirections } from './open-files.ts';
 import { type GuestPlaces, guestPlaces } from './places.ts';
@@ -33,10 +33,11 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
   const outside = [leaseStep(), userStep(), chrootStep(), filesStep(), namespacesStep(plan)];
   const inside = [
     trustedFilesStep(plan),
-    loggersStep(plan.serialLogMaxKib),
-    // with the host's /dev still there, and after the loggers, whose descriptors it needs
+    pipesStep(),
+    // with the host's /dev still there, and after the pipes, whose descriptors it needs
     disksStep(plan),
     plan.requests['private-dev'] === 'on' ? deviceNodesStep(plan) : undefined,
+    loggersStep(plan.serialLogMaxKib),
     launchStep(plan, places),
   ].filter((step) => step !== undefined);
   return sh`#!/bin/sh

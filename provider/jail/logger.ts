@@ -34,27 +34,42 @@ while :; do
   segment=$((7 - segment))
 done`;
 
-export function loggersStep(serialLogMaxKib: number): LauncherStep {
+/**
+ * Opens the writing ends of the pipes: 7 for QEMU's stderr, 8 for its serial console. Their readers come later, when /dev is the
+ * guest's: what a shell starts in the background opens /dev/null, and must neither find it missing nor make it.
+ */
+export function pipesStep(): LauncherStep {
   return {
-    name: 'loggers',
-    comment: sh`What QEMU prints goes through pipes to unprivileged loggers that hold descriptors alone, and stop when all is written`,
-    body: sh`  logger=${word(loggerProgram.text)}
-  command exec 5<>"$run/stderr" 6<"$run/stderr" 7>"$run/stderr" 5>&- || fail "cannot open $run/stderr"
-  start_logger stderr ${segmentBytes(stderrLogMaxKib)} 7>&-
-  command exec 6<&- 5<>"$run/serial" 6<"$run/serial" 8>"$run/serial" 5>&- || fail "cannot open $run/serial"
-  start_logger serial ${segmentBytes(serialLogMaxKib)} 7>&- 8>&-
-  exec 6<&-`,
+    name: 'pipes',
+    comment: sh`What QEMU prints goes through pipes; opened for both directions first, so that no end waits for the other`,
+    body: sh`  command exec 5<>"$run/stderr" 7>"$run/stderr" || fail "cannot open $run/stderr"
+  command exec 5<>"$run/serial" 8>"$run/serial" || fail "cannot open $run/serial"
+  exec 5>&-`,
   };
 }
 
-/** start_logger LOG BYTES: reads descriptor 6; deaf to the signal that ends the unit, so that it drains. */
-export const startLogger: ShellText = sh`# start_logger LOG BYTES: a logger that reads descriptor 6 until its end, deaf to the unit's own end so that it drains
+export function loggersStep(serialLogMaxKib: number): LauncherStep {
+  return {
+    name: 'loggers',
+    comment: sh`At the other end of the pipes: unprivileged loggers that hold descriptors alone, and stop when all is written`,
+    body: sh`  logger=${word(loggerProgram.text)}
+  start_logger stderr ${segmentBytes(stderrLogMaxKib)}
+  start_logger serial ${segmentBytes(serialLogMaxKib)}`,
+  };
+}
+
+/** start_logger LOG BYTES: reads the pipe of that name; deaf to the signal that ends the unit, so that it drains. */
+export const startLogger: ShellText = sh`# start_logger LOG BYTES: a logger that reads the pipe LOG until its end, deaf to the unit's own end so that it drains
 start_logger() {
+  logger_process "$2" 5<"$run/$1" >/dev/null 2>&1 3>>"$log/$1.0" 4>>"$log/$1.1" 6>&- 7>&- 8>&- 9>&- ||
+    fail "cannot start the logger of $run/$1"
+}
+logger_process() {
   (
     trap '' HUP INT TERM
-    exec prlimit --fsize="$2" ${limitOptions()} \\
+    exec prlimit --fsize="$1" ${limitOptions()} \\
       setpriv --reuid="$logger_uid" --regid="$logger_gid" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \\
-      sh -c "$logger" stockade-logger "$2" <&6 6<&- >/dev/null 2>&1 3>>"$log/$1.0" 4>>"$log/$1.1"
+      sh -c "$logger" stockade-logger "$1" <&5 5<&-
   ) &
 }`;
 

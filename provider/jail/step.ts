@@ -23,6 +23,7 @@ export const stepExitCodes = {
   'trusted-files': 49,
   disks: 50,
   reap: 51,
+  pipes: 52,
 } as const;
 export type StepName = keyof typeof stepExitCodes;
 

@@ -52,6 +52,12 @@ describe('launcher', () => {
     expect([checked.status, checked.stderr.toString()]).toEqual([0, '']);
   });
 
+  it('starts nothing in the background before /dev is what it stays: a shell opens /dev/null for that', () => {
+    const steps = [...launcherScript(planOf('7.2')).matchAll(/^ {4}step_(\w+)$/gm)].map(([, name]) => name);
+    const inside = steps.slice(steps.indexOf('trusted_files'), steps.indexOf('launch') + 1);
+    expect(inside).toEqual(['trusted_files', 'pipes', 'device_nodes', 'loggers', 'launch']);
+  });
+
   it('quotes whatever a kernel is told', () => {
     const commandLine = `it's $(touch /x) \`y\` "z" \\ \t; exit`;
     const qemuArgs = qemuArguments({ ...guest, commandLine }, { kernel: "/k/it's, a" }, sampleQemu);

@@ -105,13 +105,17 @@ stockade_untrusted() {
     printf 'find has failed'
 }
 
-# start_logger LOG BYTES: a logger that reads descriptor 6 until its end, deaf to the unit's own end so that it drains
+# start_logger LOG BYTES: a logger that reads the pipe LOG until its end, deaf to the unit's own end so that it drains
 start_logger() {
+  logger_process "$2" 5<"$run/$1" >/dev/null 2>&1 3>>"$log/$1.0" 4>>"$log/$1.1" 6>&- 7>&- 8>&- 9>&- ||
+    fail "cannot start the logger of $run/$1"
+}
+logger_process() {
   (
     trap '' HUP INT TERM
-    exec prlimit --fsize="$2" --core=0 --nofile=16 --msgqueue=0 --memlock=0 --locks=0 \
+    exec prlimit --fsize="$1" --core=0 --nofile=16 --msgqueue=0 --memlock=0 --locks=0 \
       setpriv --reuid="$logger_uid" --regid="$logger_gid" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
-      sh -c "$logger" stockade-logger "$2" <&6 6<&- >/dev/null 2>&1 3>>"$log/$1.0" 4>>"$log/$1.1"
+      sh -c "$logger" stockade-logger "$1" <&5 5<&-
   ) &
 }
 
@@ -257,7 +261,28 @@ END
   [ -z "$refused" ] || fail "$refused: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
 }
 
-# What QEMU prints goes through pipes to unprivileged loggers that hold descriptors alone, and stop when all is written
+# What QEMU prints goes through pipes; opened for both directions first, so that no end waits for the other
+step_pipes() {
+  step=pipes code=52
+  command exec 5<>"$run/stderr" 7>"$run/stderr" || fail "cannot open $run/stderr"
+  command exec 5<>"$run/serial" 8>"$run/serial" || fail "cannot open $run/serial"
+  exec 5>&-
+}
+
+# A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues
+step_device_nodes() {
+  step=device-nodes code=46
+  printf '%s\n' \
+    'stockade-dev /dev tmpfs mode=755,size=65536,nosuid,noexec 0 0' \
+    'stockade-pts /dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0' \
+    'stockade-shm /dev/shm tmpfs mode=1777,size=65536,nosuid,nodev,noexec,X-mount.mkdir 0 0' \
+    'stockade-mqueue /dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0' \
+    >"$run/fstab" || fail "cannot write $run/fstab"
+  mount --all --fstab "$run/fstab" || fail 'cannot mount the private /dev'
+  cp -a -- /proc/1/root/dev/full /proc/1/root/dev/null /dev/pts/ptmx /proc/1/root/dev/random /proc/1/root/dev/urandom /proc/1/root/dev/zero /proc/1/root/dev/kvm /dev/ || fail 'cannot copy device nodes'
+}
+
+# At the other end of the pipes: unprivileged loggers that hold descriptors alone, and stop when all is written
 step_loggers() {
   step=loggers code=47
   logger='segment=3
@@ -272,24 +297,8 @@ while :; do
   fi
   segment=$((7 - segment))
 done'
-  command exec 5<>"$run/stderr" 6<"$run/stderr" 7>"$run/stderr" 5>&- || fail "cannot open $run/stderr"
-  start_logger stderr 131072 7>&-
-  command exec 6<&- 5<>"$run/serial" 6<"$run/serial" 8>"$run/serial" 5>&- || fail "cannot open $run/serial"
-  start_logger serial 524288 7>&- 8>&-
-  exec 6<&-
-}
-
-# A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues
-step_device_nodes() {
-  step=device-nodes code=46
-  printf '%s\n' \
-    'stockade-dev /dev tmpfs mode=755,size=65536,nosuid,noexec 0 0' \
-    'stockade-pts /dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0' \
-    'stockade-shm /dev/shm tmpfs mode=1777,size=65536,nosuid,nodev,noexec,X-mount.mkdir 0 0' \
-    'stockade-mqueue /dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0' \
-    >"$run/fstab" || fail "cannot write $run/fstab"
-  mount --all --fstab "$run/fstab" || fail 'cannot mount the private /dev'
-  cp -a -- /proc/1/root/dev/full /proc/1/root/dev/null /dev/pts/ptmx /proc/1/root/dev/random /proc/1/root/dev/urandom /proc/1/root/dev/zero /proc/1/root/dev/kvm /dev/ || fail 'cannot copy device nodes'
+  start_logger stderr 131072
+  start_logger serial 524288
 }
 
 # QEMU, process 1 of its own pid namespace: limited, without privileges to gain, it then drops root and locks itself in
@@ -358,8 +367,9 @@ case ${1-} in
   inside)
     uid=$2 gid=$3 shared=$4 logger_uid=$5 logger_gid=$6
     step_trusted_files
-    step_loggers
+    step_pipes
     step_device_nodes
+    step_loggers
     step_launch
     ;;
   stop) stop_guest ;;
