@@ -1,5 +1,5 @@
 import type { LayerEvidence } from '../model/evidence.ts';
-import { lines, sh, word, words } from '../model/shell.ts';
+import { sh, words } from '../model/shell.ts';
 import { deviceModel, judge, namespaceParent } from './judge.ts';
 import { deviceNodesOf, type IsolationExpectation, type LaunchPlan } from './launch-plan.ts';
 import type { FileObservation, GuestObservation, MountObservation } from './observation.ts';
@@ -8,13 +8,19 @@ import type { LauncherStep } from './step.ts';
 /** libvirt's size and mode of a guest's /dev. Unit: bytes. */
 const devSize = 65536;
 
-/** The private /dev: what is mounted, in order. The source names are ours so that no mount of the host is taken for one. */
-const mounts = [
-  `stockade-dev /dev tmpfs mode=755,size=${devSize},nosuid,noexec 0 0`,
-  'stockade-pts /dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0',
-  `stockade-shm /dev/shm tmpfs mode=1777,size=${devSize},nosuid,nodev,noexec,X-mount.mkdir 0 0`,
-  'stockade-mqueue /dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0',
-] as const;
+/**
+ * Lines of fstab(5): what is mounted on /dev and below it in the view at `root`, in order. The source names are ours so that no
+ * mount of the host is taken for one. A guest without a /dev of its own sees the host's.
+ */
+export function devMounts(plan: Pick<LaunchPlan, 'requests'>, root: string): readonly string[] {
+  if (plan.requests['private-dev'] !== 'on') return [`/dev ${root}/dev none rbind 0 0`];
+  return [
+    `stockade-dev ${root}/dev tmpfs mode=755,size=${devSize},nosuid,noexec 0 0`,
+    `stockade-pts ${root}/dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0`,
+    `stockade-shm ${root}/dev/shm tmpfs mode=1777,size=${devSize},nosuid,nodev,noexec,X-mount.mkdir 0 0`,
+    `stockade-mqueue ${root}/dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0`,
+  ];
+}
 
 /** Major and minor number by name (Linux, admin-guide/devices.txt). */
 const numbers: Readonly<Record<string, readonly [number, number]>> = {
@@ -32,17 +38,11 @@ const subdirectories: Readonly<Record<string, string>> = { pts: 'devpts', shm: '
 
 /** Nodes are copied from the host's /dev with mode, owner and ACL; /dev/pts, /dev/shm and /dev/mqueue are new and empty. */
 export function deviceNodesStep(plan: LaunchPlan): LauncherStep {
-  const nodes = deviceNodesOf(plan).map((node) =>
-    node === 'ptmx' ? '/dev/pts/ptmx' : `/proc/1/root/dev/${node}`,
-  );
+  const copied = deviceNodesOf(plan).filter((node) => node !== 'ptmx');
   return {
     name: 'device-nodes',
     comment: sh`A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues`,
-    body: sh`  printf '%s\\n' \\
-${lines(mounts.map((mount) => sh`    ${word(mount)} \\`))}
-    >"$run/fstab" || fail "cannot write $run/fstab"
-  mount --all --fstab "$run/fstab" || fail 'cannot mount the private /dev'
-  cp -a -- ${words(nodes)} /dev/ || fail 'cannot copy device nodes'`,
+    body: sh`  cp -a -- ${words(copied.map((node) => `/dev/${node}`))} "$view/dev/pts/ptmx" "$view/dev/" || fail 'cannot copy device nodes'`,
   };
 }
 

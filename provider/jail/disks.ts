@@ -22,6 +22,15 @@ export function imageCount(disks: readonly LaunchDisk[]): number {
   return imagesOf(disks).length;
 }
 
+/** Those that QEMU opens by their path, to read: each has to be seen from the guest's root. */
+export function imagesByPath(disks: readonly LaunchDisk[]): readonly string[] {
+  const opened = descriptorDisks(disks);
+  const paths = imagesOf(disks).filter(
+    ({ top, disk, path }) => !(top && opened.has(disk)) && !isBlockDevicePath(path),
+  );
+  return [...new Set(paths.map(({ path }) => path))];
+}
+
 function imagesOf(disks: readonly LaunchDisk[]): readonly Image[] {
   return disks
     .flatMap((disk) => [
@@ -32,9 +41,8 @@ function imagesOf(disks: readonly LaunchDisk[]): readonly Image[] {
 }
 
 /**
- * Opens what the guest writes to, and block devices: descriptors 4 to 9, passed on by `-add-fd`; takes 3 for the serial console
- * and stdout for QEMU's stderr, so that no other descriptor is needed. `undefined` for a guest without disks.
- * It wants the host's view of files and devices, the pipes' descriptors 7 and 8, and comes before anything is opened that stays open.
+ * Opens what the guest writes to, and block devices: descriptors 4 to 9, passed on by `-add-fd`; `undefined` for a guest without disks.
+ * It wants the host's view of files and devices.
  * Device and inode of each image go into the file `disks` of the guest's run directory, a line each: the evidence compares.
  */
 export function disksStep(plan: Pick<LaunchPlan, 'disks'>): LauncherStep | undefined {
@@ -49,7 +57,6 @@ export function disksStep(plan: Pick<LaunchPlan, 'disks'>): LauncherStep | undef
       trustCheck(images),
       ...sizeChecks(images),
       ...headerChecks(images),
-      sh`  exec 3>&8 8>&- >&7 7>&-`,
       ...[...descriptorDisks(plan.disks)].map(([disk, descriptor]) => opening(images, disk, descriptor)),
     ]),
   };

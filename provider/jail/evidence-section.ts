@@ -7,12 +7,12 @@ import { rlimitLabels } from './rlimits.ts';
 
 export const evidenceSectionName = 'evidence';
 
-/** What is judged of a thread's status, of a process's limits, of its mounts; the root is always there: it shows that some were read. */
+/** What is judged of a thread's status, of a process's limits; of mounts all are. */
 const threadLines =
   '^(State|Tgid|Pid|Uid|Gid|Groups|Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp|Seccomp_filters):';
 const limitLines = `^(${Object.values(rlimitLabels).join('|')}) `;
 const cgroupLines = '^(0:|[0-9]+:name=systemd):/';
-const mountLines = '^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ (/|/dev|/dev/[^ ]*) | (shared|master):';
+const mountLines = '^[0-9]+ [0-9]+ [0-9]+:[0-9]+ ';
 
 /** With more open files than this only the first hundred numbers of a process are shown; an honest QEMU has some forty. */
 const maxOpenFiles = 512;

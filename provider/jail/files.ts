@@ -11,7 +11,7 @@ export function filesStep(): LauncherStep {
     if [ ! -p "$run/$fifo" ] || [ -L "$run/$fifo" ] || [ ! -O "$run/$fifo" ]; then set -- "$@" "$run/$fifo"; fi
   done
   [ $# -eq 0 ] || mkfifo -m 0600 -- "$@" || fail "cannot make $*"
-  [ -d "$log" ] || mkdir -- "$log" || fail "cannot make $log"
+  [ -d "$log" ] || mkdir -m 0711 -- "$log" || fail "cannot make $log"
   set --
   for segment in "$log/serial.0" "$log/serial.1" "$log/stderr.0" "$log/stderr.1"; do
     [ ! -L "$segment" ] || fail "$segment is a symbolic link"

@@ -1,6 +1,6 @@
 import type { LayerName, LayerRequests } from '../model/evidence.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
-import { imageCount } from './disks.ts';
+import { imageCount, imagesByPath } from './disks.ts';
 import { guestPlaces } from './places.ts';
 import { rlimitValues } from './rlimits.ts';
 
@@ -96,6 +96,8 @@ export interface IsolationExpectation {
   readonly deviceNodes: readonly string[];
   /** How many images its disks are and stand on. */
   readonly images: number;
+  /** Those of them that QEMU opens by their path: its root shows them. */
+  readonly imagesByPath: readonly string[];
   /** As in `LaunchPlan`. */
   readonly sharedMemoryMib: number;
   readonly network: LaunchPlan['network'];
@@ -145,6 +147,7 @@ export function isolationExpectation(
     rlimits: rlimitValues(plan, lease.shared),
     deviceNodes: deviceNodesOf(plan),
     images: imageCount(plan.disks),
+    imagesByPath: imagesByPath(plan.disks),
     sharedMemoryMib: plan.sharedMemoryMib,
     network: plan.network,
     limits: plan.limits,

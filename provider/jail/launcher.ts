@@ -19,6 +19,7 @@ import { reapFunctions } from './strays.ts';
 import { qemuCommand, trustedFilesStep, trustFunction } from './trusted-files.ts';
 import { holdFunctions, reapStep } from './uid-hold.ts';
 import { userArguments, userStep } from './user.ts';
+import { enterViewStep, viewFunctions, viewStep } from './view.ts';
 
 /**
  * The launcher of one guest: a POSIX sh script to be read by people, kept at `guestPlaces(guest).launcher`, mode 0700, and
@@ -33,10 +34,16 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
   const outside = [leaseStep(), userStep(), chrootStep(), filesStep(), namespacesStep(plan)];
   const inside = [
     trustedFilesStep(plan),
-    pipesStep(),
-    // with the host's /dev still there, and after the pipes, whose descriptors it needs
+    // while the host's files are still there
     disksStep(plan),
-    plan.requests['private-dev'] === 'on' ? deviceNodesStep(plan) : undefined,
+    ...(inView(plan)
+      ? [
+          viewStep(plan, places),
+          plan.requests['private-dev'] === 'on' ? deviceNodesStep(plan) : undefined,
+          enterViewStep(),
+        ]
+      : []),
+    pipesStep(),
     loggersStep(plan.serialLogMaxKib),
     launchStep(plan, places),
   ].filter((step) => step !== undefined);
@@ -58,6 +65,7 @@ lease=${word(places.lease)}
 log=${word(places.logDirectory)}
 run=${word(places.runDirectory)}
 chroot=${word(places.chroot)}
+view=${word(places.view)}
 launch_error=${word(places.launchError)}
 
 # fail TEXT: ends the launch, says at which step and why
@@ -73,7 +81,7 @@ ${holdFunctions(roots)}
 
 ${trustFunction}
 
-${startLogger}
+${inView(plan) ? sh`${viewFunctions}\n\n${startLogger}` : startLogger}
 
 ${separated([...outside, ...inside, reapStep()])}
 
@@ -102,6 +110,11 @@ esac
 `.text;
 }
 
+/** A guest in the host's own mount namespace sees the host's files. */
+function inView({ requests }: LaunchPlan): boolean {
+  return requests['mount-namespace'] === 'on';
+}
+
 function separated(steps: readonly LauncherStep[]): ShellText {
   return lines(steps.map(renderStep).flatMap((step, index) => (index === 0 ? [step] : [sh``, step])));
 }
@@ -120,6 +133,6 @@ function launchStep(plan: LaunchPlan, places: GuestPlaces): LauncherStep {
     ${userArguments(plan)} \\
     ${plan.requests.chroot === 'on' ? chrootArguments(plan, places.chroot) : sh``} \\
     ${seccompArguments(plan)} \\
-    ${lastRedirections(plan)}`,
+    ${lastRedirections}`,
   };
 }

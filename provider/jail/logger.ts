@@ -1,4 +1,5 @@
 import { sh, type ShellText, word } from '../model/shell.ts';
+import { serialDescriptor } from './open-files.ts';
 import type { LauncherStep } from './step.ts';
 
 /** How much of QEMU's own stderr is kept. Unit: KiB. */
@@ -17,41 +18,38 @@ export function segmentBytes(logMaxKib: number): number {
 }
 
 /**
- * What a logger runs: stdin to whichever of the descriptors 3 and 4 is the older segment, and over to the other one, emptied,
- * when a segment is full. It stops at the end of input alone; on a full disk it drops what it holds and tries again.
- * How much is in a segment it reads from its own descriptor: no process, and no pipe that would show among its open files.
+ * What a logger runs in the directory of the logs, with BYTES and LOG: stdin to whichever segment is the older one, and over to the other one, emptied, when
+ * one is full. It stops at the end of input alone; on a full disk it drops what it holds and tries again. Whether a segment is full
+ * it asks its last byte: no /proc is there to say how long a file is, and a pipe would show among the open files.
  */
-const loggerProgram: ShellText = sh`segment=3
-[ ! /proc/self/fd/3 -nt /proc/self/fd/4 ] || segment=4
+const loggerProgram: ShellText = sh`segment=0
+[ ! "$2.0" -nt "$2.1" ] || segment=1
 while :; do
-  : >"/proc/self/fd/$segment"
-  if stdbuf -o0 head -c "$1" >&"$segment"; then
-    read -r key size <"/proc/self/fdinfo/$segment"
-    [ "$size" -ge "$1" ] || exit 0
+  : >"$2.$segment"
+  if stdbuf -o0 head -c "$1" >>"$2.$segment"; then
+    if cmp -s -i "$(($1 - 1)):0" "$2.$segment" /dev/null; then exit 0; fi
   else
     sleep 1
   fi
-  segment=$((7 - segment))
+  segment=$((1 - segment))
 done`;
 
-/**
- * Opens the writing ends of the pipes: 7 for QEMU's stderr, 8 for its serial console. Their readers come later, when /dev is the
- * guest's: what a shell starts in the background opens /dev/null, and must neither find it missing nor make it.
- */
+/** Opens the writing ends of the pipes: stdout for QEMU's stderr, 3 for its serial console; nothing for stdin. */
 export function pipesStep(): LauncherStep {
   return {
     name: 'pipes',
     comment: sh`What QEMU prints goes through pipes; opened for both directions first, so that no end waits for the other`,
-    body: sh`  command exec 5<>"$run/stderr" 7>"$run/stderr" || fail "cannot open $run/stderr"
-  command exec 5<>"$run/serial" 8>"$run/serial" || fail "cannot open $run/serial"
-  exec 5>&-`,
+    body: sh`  command exec <>"$run/stderr" >"$run/stderr" || fail "cannot open $run/stderr"
+  command exec <>"$run/serial" ${serialDescriptor}>"$run/serial" || fail "cannot open $run/serial"
+  command exec </dev/null || fail 'there is no /dev/null'`,
   };
 }
 
+/** After /dev is the guest's: what a shell starts in the background opens /dev/null, and must neither find it missing nor make it. */
 export function loggersStep(serialLogMaxKib: number): LauncherStep {
   return {
     name: 'loggers',
-    comment: sh`At the other end of the pipes: unprivileged loggers that hold descriptors alone, and stop when all is written`,
+    comment: sh`At the other end of the pipes: unprivileged loggers, which stop when all is written`,
     body: sh`  logger=${word(loggerProgram.text)}
   start_logger stderr ${segmentBytes(stderrLogMaxKib)}
   start_logger serial ${segmentBytes(serialLogMaxKib)}`,
@@ -61,15 +59,13 @@ export function loggersStep(serialLogMaxKib: number): LauncherStep {
 /** start_logger LOG BYTES: reads the pipe of that name; deaf to the signal that ends the unit, so that it drains. */
 export const startLogger: ShellText = sh`# start_logger LOG BYTES: a logger that reads the pipe LOG until its end, deaf to the unit's own end so that it drains
 start_logger() {
-  logger_process "$2" 5<"$run/$1" >/dev/null 2>&1 3>>"$log/$1.0" 4>>"$log/$1.1" 6>&- 7>&- 8>&- 9>&- ||
-    fail "cannot start the logger of $run/$1"
-}
-logger_process() {
   (
     trap '' HUP INT TERM
-    exec prlimit --fsize="$1" ${limitOptions()} \\
+    # only root may come here from outside
+    cd -- "$log" || exit
+    exec prlimit --fsize="$2" ${limitOptions()} \\
       setpriv --reuid="$logger_uid" --regid="$logger_gid" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \\
-      sh -c "$logger" stockade-logger "$1" <&5 5<&-
+      sh -c "$logger" stockade-logger "$2" "$1" <"$run/$1" >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   ) &
 }`;
 

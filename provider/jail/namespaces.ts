@@ -4,6 +4,7 @@ import { confinedProcesses, deviceModel, judge, namespaceParent } from './judge.
 import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import type { GuestObservation, NamespaceKind } from './observation.ts';
 import type { LauncherStep } from './step.ts';
+import { viewFindings } from './view.ts';
 
 /**
  * Mount, ipc, net, uts and cgroup namespaces are entered by the launcher itself, so that the loggers have them too. Everything
@@ -56,7 +57,7 @@ const layerOfNamespace: Readonly<Record<NamespaceKind, LayerName>> = {
 export function proveNamespace(
   kind: NamespaceKind,
   observation: GuestObservation,
-  _expectation: IsolationExpectation,
+  expectation: IsolationExpectation,
 ): LayerEvidence {
   const wrong: string[] = [];
   const unknown: string[] = [];
@@ -72,15 +73,21 @@ export function proveNamespace(
   }
   const other = observation.sharedNamespaces[kind];
   if (other !== undefined) wrong.push(`guest ${JSON.stringify(other)} is in it too`);
-  if (kind === 'mnt') propagationFaults(observation, wrong, unknown);
+  if (kind === 'mnt') mountFaults(observation, expectation, wrong, unknown);
   const raw = observation.processes.map(
     (process) => `${process.pid} ${process.role} ${process.namespaces[kind] ?? '?'}, host ${host ?? '?'}`,
   );
-  const requested = kind === 'mnt' ? 'its own, nothing propagates' : 'its own';
+  const requested =
+    kind === 'mnt' ? 'its own, with a root that shows what QEMU needs alone; nothing propagates' : 'its own';
   return judge(layerOfNamespace[kind], requested, observation, { wrong, unknown }, raw);
 }
 
-function propagationFaults(observation: GuestObservation, wrong: string[], unknown: string[]): void {
+function mountFaults(
+  observation: GuestObservation,
+  expectation: IsolationExpectation,
+  wrong: string[],
+  unknown: string[],
+): void {
   const parent = namespaceParent(observation);
   const own = deviceModel(observation)?.namespaces.mnt;
   if (parent === undefined || own === undefined || parent.namespaces.mnt !== own) {
@@ -91,6 +98,9 @@ function propagationFaults(observation: GuestObservation, wrong: string[], unkno
     unknown.push('mounts could not be read');
     return;
   }
+  const view = viewFindings(observation, expectation);
+  wrong.push(...view.wrong);
+  unknown.push(...view.unknown);
   const shared = observation.mounts.filter((mount) =>
     mount.propagation.some((tag) => tag.startsWith('shared:') || tag.startsWith('master:')),
   );

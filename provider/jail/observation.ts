@@ -117,6 +117,9 @@ export interface DeviceTrials {
 export interface MountObservation {
   readonly mountPoint: string;
   readonly fileSystem: string;
+  readonly source: string;
+  /** Of this mount: `ro,nosuid,nodev`. */
+  readonly options: string;
   readonly superOptions: string;
   /** `shared:`, `master:` … */
   readonly propagation: readonly string[];
@@ -143,7 +146,7 @@ export interface GuestObservation {
   readonly hostNamespaces: NamespaceLinks;
   /** By kind, another guest that is in a namespace of this one. */
   readonly sharedNamespaces: Readonly<Partial<Record<NamespaceKind, string>>>;
-  /** Some, the root among them: those below /dev and those that propagate. Of the namespace parent: QEMU's own shows nothing, it sits in the empty directory. */
+  /** All, in the order they were mounted. Of the namespace parent: QEMU's own shows nothing, it sits in the empty directory. */
   readonly mounts: readonly MountObservation[] | undefined;
   /** By name below the private /dev, read through the namespace parent's root. */
   readonly deviceNodes: Readonly<Record<string, FileObservation>> | undefined;

@@ -1,7 +1,7 @@
 import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText } from '../model/shell.ts';
 import { confinedProcesses, judge } from './judge.ts';
-import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
+import type { IsolationExpectation } from './launch-plan.ts';
 import type { GuestObservation, OpenFileObservation, ProcessObservation } from './observation.ts';
 
 /** The descriptor on which QEMU finds the guest's serial console, to be passed on by `-add-fd`. */
@@ -10,10 +10,8 @@ export const serialDescriptor = 3;
 /** First thing in the launcher: nothing that was open by chance goes any further. */
 export const closeInherited: ShellText = sh`exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-`;
 
-/** Redirections of the last command: stderr and serial console to the loggers, an empty stdin; with disks `disksStep` has done most of it. */
-export function lastRedirections({ disks }: Pick<LaunchPlan, 'disks'>): ShellText {
-  return disks.length > 0 ? sh`</dev/null 2>&1` : sh`</dev/null >&7 2>&7 ${serialDescriptor}>&8 7>&- 8>&-`;
-}
+/** Redirections of the last command: stderr goes where stdout goes since `pipesStep`, the serial console is open. */
+export const lastRedirections: ShellText = sh`2>&1`;
 
 /** QEMU's own means: event loops and counters without a name outside. */
 const anonymous: ReadonlySet<string> = new Set([
@@ -50,7 +48,11 @@ export function proveOpenFiles(
     if (process.moreOpenFiles) unknown.push(`the ${process.role} has too many open files to list them`);
     for (const file of process.openFiles) {
       if (file.type === 'd') wrong.push(`${process.role} holds the directory ${JSON.stringify(file.target)}`);
-      else if (!expected(process, file, known) && !isImage(process, file, images, expectation)) {
+      else if (expected(process, file, known) || isImage(process, file, images, expectation)) continue;
+      // opened after the list of descriptors was made: the next look will tell
+      else if (mayBeImage(process, file, expectation) && file.file === undefined) {
+        unknown.push(`${JSON.stringify(file.target)} was opened meanwhile`);
+      } else {
         wrong.push(`${process.role} holds ${JSON.stringify(file.target)}`);
       }
     }
@@ -88,8 +90,15 @@ function isImage(
   images: ReadonlySet<string>,
   expectation: IsolationExpectation,
 ): boolean {
-  if (process.role === 'logger' || expectation.images === 0) return false;
-  return (file.type === 'f' || file.type === 'b') && images.has(identity(file));
+  return mayBeImage(process, file, expectation) && images.has(identity(file));
+}
+
+function mayBeImage(
+  process: ProcessObservation,
+  file: OpenFileObservation,
+  expectation: IsolationExpectation,
+): boolean {
+  return process.role !== 'logger' && expectation.images > 0 && (file.type === 'f' || file.type === 'b');
 }
 
 /** Each by its inode: QEMU may hold the same one by several descriptors. */

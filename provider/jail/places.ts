@@ -16,6 +16,8 @@ export interface GuestPlaces {
   /** Path of QEMU's monitor FIFOs without `.in` and `.out`. */
   readonly qmp: string;
   readonly chroot: string;
+  /** Where the guest's root is put together; empty outside the guest's mount namespace. */
+  readonly view: string;
 }
 
 export function guestPlaces(guest: string, roots: HostRoots = defaultRoots): GuestPlaces {
@@ -30,5 +32,6 @@ export function guestPlaces(guest: string, roots: HostRoots = defaultRoots): Gue
     launchError: `${runDirectory}/launch-error`,
     qmp: `${runDirectory}/qmp`,
     chroot: `${roots.run}/root/${guest}`,
+    view: `${runDirectory}/view`,
   };
 }

@@ -117,14 +117,29 @@ export function parseMountinfo(text: string): readonly MountObservation[] | unde
     if (line === '') continue;
     const fields = line.split(' ');
     const dash = fields.indexOf('-', 6);
-    const mountPoint = fields[4];
+    const [, , , , mountPoint, options] = fields;
     const fileSystem = fields[dash + 1];
+    const source = fields[dash + 2];
     const superOptions = fields[dash + 3];
-    if (dash < 0 || mountPoint === undefined || fileSystem === undefined || superOptions === undefined)
-      return undefined;
-    mounts.push({ mountPoint, fileSystem, superOptions, propagation: fields.slice(6, dash) });
+    if (dash < 0 || mountPoint === undefined || options === undefined) return undefined;
+    if (fileSystem === undefined || source === undefined || superOptions === undefined) return undefined;
+    mounts.push({
+      mountPoint: unescaped(mountPoint),
+      options,
+      fileSystem,
+      source,
+      superOptions,
+      propagation: fields.slice(6, dash),
+    });
   }
   return mounts;
+}
+
+/** The kernel writes blanks and backslashes of a path in octal. */
+function unescaped(path: string): string {
+  return path.replaceAll(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
 }
 
 /** Fields after the path, as the section's `stat` prints them. */

@@ -24,6 +24,8 @@ export const stepExitCodes = {
   disks: 50,
   reap: 51,
   pipes: 52,
+  view: 53,
+  'enter-view': 54,
 } as const;
 export type StepName = keyof typeof stepExitCodes;
 

@@ -7,7 +7,7 @@ import { sh, word } from '../../provider/model/shell.ts';
 import { buildGuestImage } from '../lab/guest/image.ts';
 import { guestBanner, guestCommandLine, microvmCommandLine } from '../lab/guest/init.ts';
 import { useLab } from '../lab/vitest.ts';
-import { faults, type GuestOptions, JailHost, type TestGuest } from './jail.fixture.ts';
+import { faults, type GuestOptions, JailHost, type TestGuest, withoutView } from './jail.fixture.ts';
 
 const running = useLab({ hosts: 1, name: 'disks' });
 const canary = 'canary of root: nobody else may read this';
@@ -112,12 +112,25 @@ qemu-img create -q -f qcow2 -b /srv/disks/middle.qcow2 -F qcow2 ${word(`${machin
 describe('an image whose header names another file', () => {
   /** A guest whose disk is told to be QEMU's to look into: what the launcher's guests never are. */
   async function withoutPinning(path: string): Promise<string> {
-    const guest = place({ qemu: ['-drive', `file=${path},if=virtio`] });
+    const guest = place({ qemu: ['-drive', `file=${path},if=virtio`], breakLauncher: withoutView });
     await jail.start(guest);
     const serial = await serialOf(guest);
     await jail.stop(guest);
     return serial;
   }
+
+  it('is nowhere to be found from the root of a guest, though QEMU were told to look into it', async () => {
+    await running.host.run(sh`qemu-img create -q -f qcow2 -b /root/secret -F raw /srv/disks/seen.qcow2 1M`);
+    const seen = disk('seen', { path: '/srv/disks/seen.qcow2', format: 'qcow2', readonly: true });
+    const more = ['-drive', 'file=/srv/disks/seen.qcow2,if=virtio,readonly=on'];
+    const guest = place({ guest: { disks: [seen] }, qemu: more });
+    await jail.startDoomed(guest);
+    const said = await jail.until(
+      () => jail.log(guest, 'stderr'),
+      (text) => text.includes('/root/secret'),
+    );
+    expect(said).toContain("Could not open '/root/secret': No such file or directory");
+  });
 
   it('as its backing file gets nothing of it', async () => {
     await running.host.run(
@@ -254,11 +267,15 @@ describe('evidence', () => {
   it('tells a disk from a file that QEMU should not have', async () => {
     await running.host.run(sh`cd /srv/disks && cp raw.img known.img && cp raw.img other.img`);
     const more = ['-drive', 'file=/srv/disks/other.img,format=raw,if=virtio'];
-    const guest = place({ guest: { disks: [disk('known')] }, qemu: ['-S', ...more] });
+    const guest = place({
+      guest: { disks: [disk('known')] },
+      qemu: ['-S', ...more],
+      breakLauncher: withoutView,
+    });
     await jail.start(guest);
     const [evidence] = await jail.until(
       () => jail.evidence(guest),
-      ([shown]) => observedFiles(shown).includes('other.img'),
+      ([shown]) => observedFiles(shown).startsWith('device-model holds'),
     );
     expect(observedFiles(evidence)).toBe('device-model holds "/srv/disks/other.img"');
     await running.host.run(sh`rm ${word(`${guestPlaces(guest.name).runDirectory}/disks`)}`);

@@ -4,7 +4,7 @@ import { sandboxOption } from '../../provider/jail/seccomp.ts';
 import { useLab } from '../lab/vitest.ts';
 import { buildGuestImage } from '../lab/guest/image.ts';
 import { guestBanner, guestCommandLine } from '../lab/guest/init.ts';
-import { faults, JailHost, qemuBinary, stateOf, without } from './jail.fixture.ts';
+import { faults, JailHost, qemuBinary, stateOf, without, withoutView } from './jail.fixture.ts';
 import { containerStates } from '../container-host.ts';
 
 const running = useLab({ hosts: 1, name: 'jail' });
@@ -71,21 +71,36 @@ describe('evidence tells what is not there', () => {
   });
 
   const noSandbox = `    -sandbox ${sandboxOption} \\\n`;
-  const broken: readonly (readonly [LayerName, (script: string) => string])[] = [
+  const hostDev = (script: string) =>
+    without('    step_device_nodes\n')(script)
+      .replace(/'stockade-dev (\S+) [^']*'/, "'/dev $1 none rbind 0 0'")
+      .replaceAll(/ *'stockade-(pts|shm|mqueue) [^']*' \\\n/g, '');
+  /** What else goes with the missing piece. */
+  type Along = readonly LayerName[];
+  const moreOfTheHost = (script: string) =>
+    script.replace(/ *'\/usr .*\n/, (line) => line + line.replaceAll('/usr', '/var'));
+  const broken: readonly (readonly [LayerName, (script: string) => string, Along?])[] = [
     ['user', without('    -runas "$uid:$gid" \\\n')],
     ['chroot', (script) => script.replace(/ {4}-chroot \S+ \\\n/, '')],
-    ['mount-namespace', without('--mount --propagation private ', '    step_device_nodes\n')],
-    ['private-dev', without('    step_device_nodes\n')],
+    [
+      'mount-namespace',
+      (script) => without('--mount --propagation private ')(withoutView(script)),
+      ['private-dev'],
+    ],
+    ['mount-namespace', withoutView, ['private-dev']],
+    ['mount-namespace', without('mount -o remount,ro "$view" && ')],
+    ['mount-namespace', moreOfTheHost],
+    ['private-dev', hostDev],
     ['ipc-namespace', without(' --ipc')],
     ['uts-namespace', without(' --uts')],
     ['net-namespace', without(' --net')],
     ['pid-namespace', without(' --pid')],
     ['cgroup-namespace', without(' --cgroup')],
     ['capabilities', without(' --bounding-set=-all,+setuid,+setgid,+sys_chroot,+dac_read_search')],
-    ['no-new-privs', without(' --no-new-privs', noSandbox)],
+    ['no-new-privs', without(' --no-new-privs', noSandbox), ['capabilities', 'seccomp']],
     ['seccomp', without(noSandbox)],
     ['rlimits', without('--fsize=262144 ')],
-    ['open-files', (script) => script.replace('</dev/null >&7', '</dev/null 9</etc >&7')],
+    ['open-files', (script) => script.replace(/ 2>&1$/m, ' 9</usr 2>&1')],
   ];
 
   it('shows the one layer that a broken launcher leaves out', async () => {
@@ -111,14 +126,9 @@ describe('evidence tells what is not there', () => {
     const others = shown.map((evidence, index) =>
       Object.keys(faults(evidence)).filter((layer) => layer !== broken[index]?.[0]),
     );
-    const along: Partial<Record<LayerName, readonly LayerName[]>> = {
-      'mount-namespace': ['private-dev'],
-      'no-new-privs': ['capabilities', 'seccomp'],
-    };
     others.forEach((layers, index) => {
-      const layer = broken[index]?.[0] ?? 'user';
-      if (layer !== 'user' && layer !== 'no-new-privs')
-        expect([layer, layers]).toEqual([layer, along[layer] ?? []]);
+      const [layer = 'user', , along = []] = broken[index] ?? [];
+      if (layer !== 'user' && layer !== 'no-new-privs') expect([layer, layers]).toEqual([layer, along]);
     });
     await jail.stop(...guests);
   });

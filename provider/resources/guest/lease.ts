@@ -144,7 +144,7 @@ free_domid() {
 }
 # take GUEST: claim first, so that a run which ends here has given nothing; then the lease, which decides
 take() {
-  if printf '%s\\n' "$1" >"$leases/domid/$domid" && { [ -d "$state/guests/$1/log" ] || mkdir -p "$state/guests/$1/log"; } &&
+  if printf '%s\\n' "$1" >"$leases/domid/$domid" && { [ -d "$state/guests/$1/log" ] || mkdir -p -m 0711 -- "$state/guests/$1/log"; } &&
     printf 'domid %s\\nuid %s\\ngid %s\\nshared %s\\nuser %s\\n' "$domid" "$uid" "$gid" ${shared ? sh`yes` : sh`no`} "$user" >"$state/guests/$1/lease"; then
     held_domids="$held_domids$domid " held_uids="$held_uids$uid "
     # in place and never longer or shorter: a full disk does not lose the number, and it costs no process

@@ -55,7 +55,15 @@ describe('launcher', () => {
   it('starts nothing in the background before /dev is what it stays: a shell opens /dev/null for that', () => {
     const steps = [...launcherScript(planOf('7.2')).matchAll(/^ {4}step_(\w+)$/gm)].map(([, name]) => name);
     const inside = steps.slice(steps.indexOf('trusted_files'), steps.indexOf('launch') + 1);
-    expect(inside).toEqual(['trusted_files', 'pipes', 'device_nodes', 'loggers', 'launch']);
+    expect(inside).toEqual([
+      'trusted_files',
+      'view',
+      'device_nodes',
+      'enter_view',
+      'pipes',
+      'loggers',
+      'launch',
+    ]);
   });
 
   it('quotes whatever a kernel is told', () => {

@@ -2,7 +2,7 @@
 ### after: -
 [ -d /run/systemd/system ] || refuse no-supervisor 'systemd does not run on this host'
 missing=
-for program in base64 cat chroot cp head install mkfifo mknod mktemp readlink sha256sum stat stdbuf sync tail tee timeout tr truncate wc flock mountpoint nsenter prlimit setpriv unshare mount umount vipw find xargs grep sed awk getent ip; do
+for program in base64 cat chroot cp head install mkfifo mknod mktemp readlink sha256sum stat stdbuf sync tail tee timeout tr truncate wc cmp flock mountpoint nsenter pivot_root prlimit setpriv unshare mount umount vipw find xargs grep sed awk getent ip; do
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -z "$missing" ] || refuse missing-program "programs are missing:$missing"

@@ -16,10 +16,12 @@ export interface HostileBounds {
 }
 
 export function placeHostileModel(host: LabHost, bounds: HostileBounds): void {
-  const program = '/srv/hostile/device-model.pl';
+  // where a guest's own root shows it
+  const program = '/usr/local/lib/hostile/device-model.pl';
   const source = fileURLToPath(new URL('device-model.pl', import.meta.url));
   const { seconds, processes, memoryMib } = bounds;
-  mkdirSync(host.pathFromHere(dirname(hostileBinary)), { recursive: true });
+  for (const path of [hostileBinary, program])
+    mkdirSync(host.pathFromHere(dirname(path)), { recursive: true });
   writeFileSync(host.pathFromHere(program), readFileSync(source));
   const wrapper = sh`#!/bin/sh
 case "$*" in

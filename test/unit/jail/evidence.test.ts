@@ -273,7 +273,9 @@ describe('lines of /proc', () => {
     ).toEqual([
       {
         mountPoint: '/dev',
+        options: 'rw,nosuid',
         fileSystem: 'tmpfs',
+        source: 'stockade-dev',
         superOptions: 'rw,size=64k,mode=755',
         propagation: ['shared:4', 'master:5'],
       },

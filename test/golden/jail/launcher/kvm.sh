@@ -16,6 +16,7 @@ lease=/var/lib/stockade/guests/web1/lease
 log=/var/lib/stockade/guests/web1/log
 run=/run/stockade/guests/web1
 chroot=/run/stockade/root/web1
+view=/run/stockade/guests/web1/view
 launch_error=/run/stockade/guests/web1/launch-error
 
 # fail TEXT: ends the launch, says at which step and why
@@ -105,17 +106,49 @@ stockade_untrusted() {
     printf 'find has failed'
 }
 
+# fstab_word TEXT: sets escaped to what fstab(5) has for it
+fstab_word() {
+  escaped='' rest=$1
+  while :; do
+    plain=${rest%%[\\[:blank:]]*}
+    escaped=$escaped$plain rest=${rest#"$plain"}
+    case $rest in
+      '') return 0 ;;
+      ' '*) escaped=$escaped'\040' ;;
+      '\'*) escaped=$escaped'\134' ;;
+      *) escaped=$escaped'\011' ;;
+    esac
+    rest=${rest#?}
+  done
+}
+# show PATH PLACE: a file or directory of the host, read-only, at that place of the view
+show() {
+  [ -d "$view${2%/*}" ] || mkdir -p -- "$view${2%/*}" || fail "cannot fill $view"
+  if [ -d "$1" ]; then [ -d "$view$2" ] || mkdir -- "$view$2"; else : >"$view$2"; fi || fail "cannot fill $view"
+  fstab_word "$1"
+  shown=$escaped
+  fstab_word "$view$2"
+  printf '%s %s none %s 0 0\n' "$shown" "$escaped" bind,ro,nosuid,nodev
+}
+# show_qemu: one that was installed outside /usr, with what lies beside it
+show_qemu() {
+  case $qemu_binary in /usr/* | /bin/* | /sbin/*) return 0 ;; esac
+  show "$qemu_binary" "$qemu_binary"
+  case $qemu_binary in */bin/*) ;; *) return 0 ;; esac
+  for path in lib lib64 libexec share; do
+    [ ! -d "${qemu_binary%/bin/*}/$path" ] || show "${qemu_binary%/bin/*}/$path" "${qemu_binary%/bin/*}/$path"
+  done
+}
+
 # start_logger LOG BYTES: a logger that reads the pipe LOG until its end, deaf to the unit's own end so that it drains
 start_logger() {
-  logger_process "$2" 5<"$run/$1" >/dev/null 2>&1 3>>"$log/$1.0" 4>>"$log/$1.1" 6>&- 7>&- 8>&- 9>&- ||
-    fail "cannot start the logger of $run/$1"
-}
-logger_process() {
   (
     trap '' HUP INT TERM
-    exec prlimit --fsize="$1" --core=0 --nofile=16 --msgqueue=0 --memlock=0 --locks=0 \
+    # only root may come here from outside
+    cd -- "$log" || exit
+    exec prlimit --fsize="$2" --core=0 --nofile=16 --msgqueue=0 --memlock=0 --locks=0 \
       setpriv --reuid="$logger_uid" --regid="$logger_gid" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
-      sh -c "$logger" stockade-logger "$1" <&5 5<&-
+      sh -c "$logger" stockade-logger "$2" "$1" <"$run/$1" >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   ) &
 }
 
@@ -226,7 +259,7 @@ step_files() {
     if [ ! -p "$run/$fifo" ] || [ -L "$run/$fifo" ] || [ ! -O "$run/$fifo" ]; then set -- "$@" "$run/$fifo"; fi
   done
   [ $# -eq 0 ] || mkfifo -m 0600 -- "$@" || fail "cannot make $*"
-  [ -d "$log" ] || mkdir -- "$log" || fail "cannot make $log"
+  [ -d "$log" ] || mkdir -m 0711 -- "$log" || fail "cannot make $log"
   set --
   for segment in "$log/serial.0" "$log/serial.1" "$log/stderr.0" "$log/stderr.1"; do
     [ ! -L "$segment" ] || fail "$segment is a symbolic link"
@@ -261,41 +294,76 @@ END
   [ -z "$refused" ] || fail "$refused: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
 }
 
-# What QEMU prints goes through pipes; opened for both directions first, so that no end waits for the other
-step_pipes() {
-  step=pipes code=52
-  command exec 5<>"$run/stderr" 7>"$run/stderr" || fail "cannot open $run/stderr"
-  command exec 5<>"$run/serial" 8>"$run/serial" || fail "cannot open $run/serial"
-  exec 5>&-
+# A root of its own with nothing of the host but programs, libraries and the guest's own files
+step_view() {
+  step=view code=53
+  [ ! /proc/self/ns/mnt -ef /proc/1/ns/mnt ] || fail 'the mounts are those of the host itself'
+  [ -d "$view" ] || mkdir -- "$view" || fail "cannot make $view"
+  umask 022
+  mount -t tmpfs -o mode=755,size=65536,nosuid,nodev,noexec stockade-view "$view" || fail "cannot mount $view"
+  mkdir -p -- /run/stockade/guests/web1/view/usr /run/stockade/guests/web1/view/run/stockade/guests/web1 /run/stockade/guests/web1/view/var/lib/stockade/guests/web1/log /run/stockade/guests/web1/view/run/stockade/root/web1 /run/stockade/guests/web1/view/dev /run/stockade/guests/web1/view/etc /run/stockade/guests/web1/view/host /run/stockade/guests/web1/view/proc/sys/kernel || fail "cannot fill $view"
+  set --
+  {
+    printf '%s\n' \
+      '/usr /run/stockade/guests/web1/view/usr none bind,ro,nosuid,nodev 0 0' \
+      '/run/stockade/guests/web1 /run/stockade/guests/web1/view/run/stockade/guests/web1 none bind,nosuid,nodev,noexec 0 0' \
+      '/var/lib/stockade/guests/web1/log /run/stockade/guests/web1/view/var/lib/stockade/guests/web1/log none bind,nosuid,nodev,noexec 0 0' \
+      '/run/stockade/root/web1 /run/stockade/guests/web1/view/run/stockade/root/web1 none bind,ro,nosuid,nodev,noexec 0 0' \
+      'stockade-dev /run/stockade/guests/web1/view/dev tmpfs mode=755,size=65536,nosuid,noexec 0 0' \
+      'stockade-pts /run/stockade/guests/web1/view/dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0' \
+      'stockade-shm /run/stockade/guests/web1/view/dev/shm tmpfs mode=1777,size=65536,nosuid,nodev,noexec,X-mount.mkdir 0 0' \
+      'stockade-mqueue /run/stockade/guests/web1/view/dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0' \
+      || fail "cannot write $run/fstab"
+    for path in /bin /sbin /lib /lib32 /lib64 /libx32; do
+      if [ -L "$path" ]; then set -- "$@" "$path"; elif [ -d "$path" ]; then show "$path" "$path"; fi
+    done
+    for path in /etc/ld.so.cache /proc/sys/kernel/cap_last_cap; do
+      [ ! -f "$path" ] || show "$path" "$path"
+    done
+    show_qemu
+    [ -z "${guest_kernel-}" ] || show "$guest_kernel" /guest-kernel
+    [ -z "${guest_initrd-}" ] || show "$guest_initrd" /guest-initrd
+  } >"$run/fstab"
+  [ $# -eq 0 ] || cp -P -- "$@" "$view/" || fail "cannot fill $view"
+  mount --all --fstab "$run/fstab" || fail 'cannot mount what the guest is to see'
+  umask 077
 }
 
 # A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues
 step_device_nodes() {
   step=device-nodes code=46
-  printf '%s\n' \
-    'stockade-dev /dev tmpfs mode=755,size=65536,nosuid,noexec 0 0' \
-    'stockade-pts /dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0' \
-    'stockade-shm /dev/shm tmpfs mode=1777,size=65536,nosuid,nodev,noexec,X-mount.mkdir 0 0' \
-    'stockade-mqueue /dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0' \
-    >"$run/fstab" || fail "cannot write $run/fstab"
-  mount --all --fstab "$run/fstab" || fail 'cannot mount the private /dev'
-  cp -a -- /proc/1/root/dev/full /proc/1/root/dev/null /dev/pts/ptmx /proc/1/root/dev/random /proc/1/root/dev/urandom /proc/1/root/dev/zero /proc/1/root/dev/kvm /dev/ || fail 'cannot copy device nodes'
+  cp -a -- /dev/full /dev/null /dev/random /dev/urandom /dev/zero /dev/kvm "$view/dev/pts/ptmx" "$view/dev/" || fail 'cannot copy device nodes'
 }
 
-# At the other end of the pipes: unprivileged loggers that hold descriptors alone, and stop when all is written
+# In its own root from here on; the host's is nowhere in it
+step_enter_view() {
+  step=enter-view code=54
+  mount -o remount,ro "$view" && cd -- "$view" && pivot_root . host && chroot host umount --lazy / && cd / ||
+    fail 'cannot enter the view'
+  guest_kernel=/guest-kernel guest_initrd=/guest-initrd
+}
+
+# What QEMU prints goes through pipes; opened for both directions first, so that no end waits for the other
+step_pipes() {
+  step=pipes code=52
+  command exec <>"$run/stderr" >"$run/stderr" || fail "cannot open $run/stderr"
+  command exec <>"$run/serial" 3>"$run/serial" || fail "cannot open $run/serial"
+  command exec </dev/null || fail 'there is no /dev/null'
+}
+
+# At the other end of the pipes: unprivileged loggers, which stop when all is written
 step_loggers() {
   step=loggers code=47
-  logger='segment=3
-[ ! /proc/self/fd/3 -nt /proc/self/fd/4 ] || segment=4
+  logger='segment=0
+[ ! "$2.0" -nt "$2.1" ] || segment=1
 while :; do
-  : >"/proc/self/fd/$segment"
-  if stdbuf -o0 head -c "$1" >&"$segment"; then
-    read -r key size <"/proc/self/fdinfo/$segment"
-    [ "$size" -ge "$1" ] || exit 0
+  : >"$2.$segment"
+  if stdbuf -o0 head -c "$1" >>"$2.$segment"; then
+    if cmp -s -i "$(($1 - 1)):0" "$2.$segment" /dev/null; then exit 0; fi
   else
     sleep 1
   fi
-  segment=$((7 - segment))
+  segment=$((1 - segment))
 done'
   start_logger stderr 131072
   start_logger serial 524288
@@ -313,7 +381,7 @@ step_launch() {
     -run-with "user=$uid:$gid" \
     -run-with chroot=/run/stockade/root/web1 \
     -sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny \
-    </dev/null >&7 2>&7 3>&8 7>&- 8>&-
+    2>&1
 }
 
 # Nothing of the guest is left alive after its end, wherever on the host it went; of a shared user nobody can tell
@@ -367,8 +435,10 @@ case ${1-} in
   inside)
     uid=$2 gid=$3 shared=$4 logger_uid=$5 logger_gid=$6
     step_trusted_files
-    step_pipes
+    step_view
     step_device_nodes
+    step_enter_view
+    step_pipes
     step_loggers
     step_launch
     ;;
