@@ -96,7 +96,7 @@ describe('comparing a host with itself', () => {
   const changes: Record<string, { make: ReturnType<typeof sh>; undo: ReturnType<typeof sh>; shows: string }> =
     {
       'a process': {
-        make: sh`systemd-run --quiet --unit=stray sleep 1000`,
+        make: sh`systemd-run --quiet --property=Type=exec --unit=stray sleep 1000`,
         undo: sh`systemctl stop stray`,
         shows: '+ processes: 0 sleep',
       },
