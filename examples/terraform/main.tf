@@ -13,10 +13,11 @@ provider "stockade" {
   hosts = var.hosts
 }
 
-# Prepares the host: directories, unit template, logger user.
+# Prepares the host: directories, unit template, logger user; and tries whether its layers hold, once and for each new text.
 resource "stockade_host" "this" {
   for_each = var.hosts
   name     = each.key
+  probes   = var.probes == null ? null : { run = var.probes }
 }
 
 # One user per possible guest.

@@ -13,3 +13,8 @@ output "isolation" {
     key => { for name, layer in evidence.layers : name => layer.state }
   }
 }
+
+output "probes" {
+  description = "What an attacker would try on each host and what stops it, by the last run of the probes."
+  value       = { for key, host in stockade_host.this : key => try(host.probe_report.results, null) }
+}

@@ -37,3 +37,9 @@ variable "initrd" {
   description = "An initial RAM disk on this machine."
   type        = string
 }
+
+variable "probes" {
+  description = "Any text: probes of the hosts' isolation run when it is set and whenever it changes."
+  type        = string
+  default     = null
+}

@@ -1,12 +1,14 @@
 import type { Target } from '../connect/target.ts';
+import type { HostSnapshot } from '../engine/snapshot.ts';
 import { parseProbeResults, type ProbeResult } from '../jail/probes/judge.ts';
 import { type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
+import type { Operation } from '../model/operation.ts';
 import type { HostRoots } from '../model/paths.ts';
 import type { StoredGuest } from '../resources/guest/desired.ts';
 import { withQemu } from '../resources/guest/render.ts';
 import { capabilitiesFor } from '../resources/host/facts.ts';
 import { hostProbes, probeDiagnostics } from '../resources/host/probes.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet, Written } from './fleet.ts';
 
 export interface ProbeOptions {
   /** The fleet whose choice of QEMU counts. */
@@ -20,8 +22,11 @@ export interface ProbeOptions {
 
 export interface ProbeReport {
   readonly host: string;
+  /** What was probed: the version of its QEMU and the release of its kernel. */
+  readonly qemuVersion: string;
+  readonly kernel: string;
   readonly results: readonly ProbeResult[];
-  /** An error for each probe that got through, a warning for those that prove nothing. */
+  /** An error for each layer that a probe got through, a warning for those that prove nothing. */
   readonly diagnostics: readonly Diagnostic[];
   readonly milliseconds: number;
 }
@@ -30,14 +35,27 @@ export interface ProbeReport {
  * Makes every probe on a prepared host: canaries are started as guests are, try what an attacker in their place would try, and
  * are gone when it returns. Fails where they could not be run at all; that one got through is no failure but a finding.
  */
-export async function runProbes(
-  fleet: Fleet,
-  target: Target,
-  options: ProbeOptions,
-): Promise<Result<ProbeReport>> {
-  const seen = await fleet.observe(target);
+export function runProbes(fleet: Fleet, target: Target, options: ProbeOptions): Promise<Result<ProbeReport>> {
+  const access: ProbedHost = {
+    host: target.host,
+    observe: () => fleet.observe(target),
+    write: (operations) => fleet.write(target, operations),
+  };
+  return probeHost(access, options);
+}
+
+/** A host as whoever probes it reaches it. */
+export interface ProbedHost {
+  readonly host: string;
+  readonly observe: () => Promise<Result<HostSnapshot>>;
+  readonly write: (operations: readonly Operation[]) => Promise<Result<Written>>;
+}
+
+/** `runProbes`, by whatever way there is to the host. */
+export async function probeHost(access: ProbedHost, options: ProbeOptions): Promise<Result<ProbeReport>> {
+  const seen = await access.observe();
   if (!seen.ok) return seen;
-  const { host } = target;
+  const { host } = access;
   const { facts } = seen.value;
   const capabilities = withQemu(capabilitiesFor(facts, options.fleet));
   if (capabilities === undefined || facts.unitTemplate === undefined) {
@@ -56,7 +74,7 @@ export async function runProbes(
     ...(isolation === undefined ? {} : { isolation }),
     ...(roots === undefined ? {} : { roots }),
   });
-  const written = await fleet.write(target, probes.operations);
+  const written = await access.write(probes.operations);
   if (!written.ok) return written;
   const bad = written.value.results.find(({ status }) => status !== 'same' && status !== 'changed');
   if (bad !== undefined) {
@@ -69,6 +87,8 @@ export async function runProbes(
   const results = parseProbeResults(probes.plan, answer?.values ?? {});
   return success({
     host,
+    qemuVersion: capabilities.qemu.version,
+    kernel: capabilities.kernel,
     results,
     diagnostics: probeDiagnostics(host, results),
     milliseconds: answer?.milliseconds ?? 0,

@@ -5,6 +5,7 @@ import type { Diagnostic, Result } from '../model/diagnostic.ts';
 import type { Operation } from '../model/operation.ts';
 import type { HostSnapshot } from '../engine/snapshot.ts';
 import type { ObjectValue, Schema } from '../tfplugin/types.ts';
+import type { HostAccess } from './reach.ts';
 
 /** What a host shows of one object. */
 export interface Found {
@@ -38,7 +39,7 @@ export interface Wish<S extends z.ZodObject> {
 }
 
 /**
- * What one kind of resource knows that the common life cycle (`managed.ts`) does not. Everything but `want` is pure.
+ * What one kind of resource knows that the common life cycle (`managed.ts`) does not. Everything but `want` and `trial` is pure.
  * @typeParam D what is asked for, defaults and digests filled in
  */
 export interface Kind<S extends z.ZodObject, D> {
@@ -82,6 +83,15 @@ export interface Kind<S extends z.ZodObject, D> {
   readonly verify: (address: Address, desired: D, snapshot: HostSnapshot) => readonly Diagnostic[];
   /** For what must not go on running whatever else went wrong. */
   readonly safety?: Safety;
+  /** Tries what was made, after an Apply that all went well and where `planned` asks for it; `undefined`: nothing to try. */
+  readonly trial?: (access: HostAccess, planned: ObjectValue) => Promise<Trial> | undefined;
+}
+
+/** What a trial has found. */
+export interface Trial {
+  /** Attributes that only it can tell. */
+  readonly found: ObjectValue;
+  readonly diagnostics: readonly Diagnostic[];
 }
 
 /** What is looked at after every Apply, also one that failed half-way. */

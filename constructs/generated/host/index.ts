@@ -13,6 +13,11 @@ export interface HostConfig extends cdktf.TerraformMetaArguments {
   */
   readonly name: string;
   /**
+  * Probes the isolation of this host on request: device models started as those of guests are try what an attacker would. Apply fails where an attempt gets through; `probe_report` has the answers.
+  * @default no probes
+  */
+  readonly probes?: HostProbes;
+  /**
   * The QEMU system emulator to use.
   * @default `qemu-system-x86_64` as found in /usr/bin, /usr/local/bin, /usr/libexec or /usr/lib
   */
@@ -80,6 +85,211 @@ export class HostIntegrityOutputReference extends cdktf.ComplexObject {
   // unit_template - computed: true, optional: false, required: false
   public get unitTemplate() {
     return this.getStringAttribute('unit_template');
+  }
+}
+export interface HostProbeReport {
+}
+
+export function hostProbeReportToTerraform(struct?: HostProbeReport): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+  }
+}
+
+
+export function hostProbeReportToHclTerraform(struct?: HostProbeReport): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+  };
+  return attrs;
+}
+
+export class HostProbeReportOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string) {
+    super(terraformResource, terraformAttribute, false);
+  }
+
+  public get internalValue(): HostProbeReport | undefined {
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: HostProbeReport | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+    }
+  }
+
+  // accepted - computed: true, optional: false, required: false
+  public get accepted() {
+    return this.getListAttribute('accepted');
+  }
+
+  // got_through - computed: true, optional: false, required: false
+  public get gotThrough() {
+    return this.getListAttribute('got_through');
+  }
+
+  // kernel - computed: true, optional: false, required: false
+  public get kernel() {
+    return this.getStringAttribute('kernel');
+  }
+
+  // qemu_version - computed: true, optional: false, required: false
+  public get qemuVersion() {
+    return this.getStringAttribute('qemu_version');
+  }
+
+  // results - computed: true, optional: false, required: false
+  private _results = new cdktf.StringMap(this, "results");
+  public get results() {
+    return this._results;
+  }
+
+  // unproven - computed: true, optional: false, required: false
+  public get unproven() {
+    return this.getListAttribute('unproven');
+  }
+}
+export interface HostProbes {
+  /**
+  * Makes the same attempts without the jail too: QEMU as root, for seconds. Only that shows that it is the jail that stops them.
+  * @default true
+  */
+  readonly control?: boolean | cdktf.IResolvable;
+  /**
+  * Any text: the probes run when it is set and whenever it changes. A date, a ticket, the version of a kernel (`data.stockade_host_facts.x.kernel`), or `timestamp()` for every apply.
+  */
+  readonly run: string;
+}
+
+export function hostProbesToTerraform(struct?: HostProbes | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+    control: cdktf.booleanToTerraform(struct!.control),
+    run: cdktf.stringToTerraform(struct!.run),
+  }
+}
+
+
+export function hostProbesToHclTerraform(struct?: HostProbes | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+    control: {
+      value: cdktf.booleanToHclTerraform(struct!.control),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "boolean",
+    },
+    run: {
+      value: cdktf.stringToHclTerraform(struct!.run),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+  };
+
+  // remove undefined attributes
+  return Object.fromEntries(Object.entries(attrs).filter(([_, value]) => value !== undefined && value.value !== undefined));
+}
+
+export class HostProbesOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+  private resolvableValue?: cdktf.IResolvable;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string) {
+    super(terraformResource, terraformAttribute, false);
+  }
+
+  public get internalValue(): HostProbes | cdktf.IResolvable | undefined {
+    if (this.resolvableValue) {
+      return this.resolvableValue;
+    }
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    if (this._control !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.control = this._control;
+    }
+    if (this._run !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.run = this._run;
+    }
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: HostProbes | cdktf.IResolvable | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+      this.resolvableValue = undefined;
+      this._control = undefined;
+      this._run = undefined;
+    }
+    else if (cdktf.Tokenization.isResolvable(value)) {
+      this.isEmptyObject = false;
+      this.resolvableValue = value;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+      this.resolvableValue = undefined;
+      this._control = value.control;
+      this._run = value.run;
+    }
+  }
+
+  // control - computed: true, optional: true, required: false
+  private _control?: boolean | cdktf.IResolvable;
+  public get control() {
+    return this.getBooleanAttribute('control');
+  }
+  public set control(value: boolean | cdktf.IResolvable) {
+    this._control = value;
+  }
+  public resetControl() {
+    this._control = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get controlInput() {
+    return this._control;
+  }
+
+  // run - computed: false, optional: false, required: true
+  private _run?: string;
+  public get run() {
+    return this.getStringAttribute('run');
+  }
+  public set run(value: string) {
+    this._run = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get runInput() {
+    return this._run;
   }
 }
 export interface HostQemu {
@@ -204,6 +414,7 @@ export class Host extends cdktf.TerraformResource {
       forEach: config.forEach
     });
     this._name = config.name;
+    this._probes.internalValue = config.probes;
     this._qemuBinary = config.qemuBinary;
   }
 
@@ -245,6 +456,28 @@ export class Host extends cdktf.TerraformResource {
     return this.getStringAttribute('operating_system');
   }
 
+  // probe_report - computed: true, optional: false, required: false
+  private _probeReport = new HostProbeReportOutputReference(this, "probe_report");
+  public get probeReport() {
+    return this._probeReport;
+  }
+
+  // probes - computed: false, optional: true, required: false
+  private _probes = new HostProbesOutputReference(this, "probes");
+  public get probes() {
+    return this._probes;
+  }
+  public putProbes(value: HostProbes) {
+    this._probes.internalValue = value;
+  }
+  public resetProbes() {
+    this._probes.internalValue = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get probesInput() {
+    return this._probes.internalValue;
+  }
+
   // qemu - computed: true, optional: false, required: false
   private _qemu = new HostQemuOutputReference(this, "qemu");
   public get qemu() {
@@ -279,6 +512,7 @@ export class Host extends cdktf.TerraformResource {
   protected synthesizeAttributes(): { [name: string]: any } {
     return {
       name: cdktf.stringToTerraform(this._name),
+      probes: hostProbesToTerraform(this._probes.internalValue),
       qemu_binary: cdktf.stringToTerraform(this._qemuBinary),
     };
   }
@@ -290,6 +524,12 @@ export class Host extends cdktf.TerraformResource {
         isBlock: false,
         type: "simple",
         storageClassType: "string",
+      },
+      probes: {
+        value: hostProbesToHclTerraform(this._probes.internalValue),
+        isBlock: true,
+        type: "struct",
+        storageClassType: "HostProbes",
       },
       qemu_binary: {
         value: cdktf.stringToHclTerraform(this._qemuBinary),

@@ -112,27 +112,55 @@ function asDenied(probe: Probe, version: string): Probe {
 }
 
 /**
- * What is to be said of the results: an error for each that got through; one warning for all that got through and are no fault,
- * and one for those that prove nothing.
+ * What is to be said of the results: an error for each layer that was to stop something and did not, or one where nothing at all
+ * was proven; a warning for all that got through and are no fault, and one for those that prove nothing.
  */
 export function probeDiagnostics(host: string, results: readonly ProbeResult[]): readonly Diagnostic[] {
   const at = { host, resource: describeAddress(hostAddress({ host })), step: 'probes' };
   const through = results.filter(({ outcome }) => outcome === 'got-through');
+  const faults = through.filter(({ accepted }) => accepted === undefined);
   const accepted = through.filter((result) => result.accepted !== undefined);
   const unproven = results.filter(({ outcome }) => outcome === 'unproven');
+  if (unproven.length === results.length) return [nothingProven(results, at)];
   return [
-    ...through
-      .filter((result) => result.accepted === undefined)
-      .map(({ name, tries, layer, observed }) =>
-        problem('probe-got-through', `${layer}: the probe ${name} got through on ${host}`, {
-          ...at,
-          detail: `A device model that ${tries} is to be stopped by ${layer}; observed: ${observed}.`,
-          hint: 'Run no guest on this host that you do not trust, until it is known what undoes this layer.',
-        }),
+    ...[...new Set(faults.map(({ layer }) => layer))].map((layer) =>
+      brokenThrough(
+        layer,
+        faults.filter((fault) => fault.layer === layer),
+        at,
       ),
+    ),
     ...about(accepted, (result) => result.accepted, 'probe-accepted', 'get through, as is known', at),
     ...about(unproven, (result) => result.reason, 'probe-unproven', 'prove nothing', at),
   ];
+}
+
+interface Place {
+  readonly host: string;
+  readonly resource: string;
+  readonly step: string;
+}
+
+function brokenThrough(layer: string, faults: readonly ProbeResult[], at: Place): Diagnostic {
+  const names = faults.map(({ name }) => name).join(', ');
+  const what = faults.length === 1 ? 'a probe' : `${faults.length} probes`;
+  return problem('probe-got-through', `${layer}: ${what} got through on ${at.host}: ${names}`, {
+    ...at,
+    detail: [
+      `A device model is to be stopped by ${layer} where it:`,
+      ...faults.map(({ name, tries, observed }) => `${tries} (${name}; observed: ${observed})`),
+    ].join('\n'),
+    hint: 'Run no guest on this host that you do not trust, until it is known what undoes this layer: evidence of a guest there (stockade_guest_evidence) and changed programs, kernels and mounts of the host tell. Then apply again: the probes run again.',
+  });
+}
+
+function nothingProven(results: readonly ProbeResult[], at: Place): Diagnostic {
+  const reasons = [...new Set(results.map(({ reason }) => reason ?? 'it was not run'))];
+  return problem('probes-prove-nothing', `no probe proves anything on ${at.host}`, {
+    ...at,
+    detail: reasons.join('\n'),
+    hint: 'Mend what is said above and apply again: the probes run again. Where it cannot be mended, leave out `probes`: this host cannot be probed.',
+  });
 }
 
 function about(
@@ -140,7 +168,7 @@ function about(
   why: (result: ProbeResult) => string | undefined,
   code: string,
   what: string,
-  at: { readonly host: string; readonly resource: string; readonly step: string },
+  at: Place,
 ): readonly Diagnostic[] {
   if (results.length === 0) return [];
   const names = results.map(({ name }) => name).join(', ');

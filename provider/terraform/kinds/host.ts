@@ -13,6 +13,7 @@ import { integrityAttribute, intactOf } from '../integrity.ts';
 import type { Found, Kind, Work } from '../kind.ts';
 import { attributesOf } from '../schema.ts';
 import { hostSummaryAttributes, hostSummaryValues } from './host-facts.ts';
+import { plannedReport, probeReportAttribute, tryProbes } from './host-probes.ts';
 import { integrityProblems } from './integrity-problems.ts';
 
 const parts = {
@@ -28,6 +29,7 @@ const schema: Schema = {
   attributes: attributesOf(hostSchema, 'resource', {
     id: attribute.string({ computed: true, keepWhenUpdated: true, description: "The host's name." }),
     integrity: integrityAttribute(parts),
+    probe_report: probeReportAttribute,
     ...hostSummaryAttributes,
   }),
 };
@@ -89,6 +91,7 @@ function plan(planned: ObjectValue, prior: ObjectValue | null): ObjectValue {
     ...planned,
     id: planned['name'] ?? UNKNOWN,
     integrity: intactOf(parts),
+    probe_report: plannedReport(planned, prior, sameQemu),
     ...Object.fromEntries(facts),
   } as ObjectValue;
 }
@@ -119,4 +122,5 @@ export const hostKind: Kind<typeof hostSchema, HostDesired> = {
   plan: (planned, prior) => plan(planned, prior),
   verify: (address, desired, snapshot) =>
     integrityProblems(address, find(snapshot, address, desired.fleet, {})),
+  trial: tryProbes,
 };

@@ -56,7 +56,7 @@ async function applyResource<S extends z.ZodObject, D>(
 ): Promise<ApplyResponse> {
   const job = await prepare(kind, hosts, replacements, request, prior);
   if (!job.ok) return { state: prior, diagnostics: pluginDiagnostics(job.diagnostics) };
-  const done = await carryOut(kind, job.value);
+  const done = await tried(kind, job.value, await carryOut(kind, job.value));
   if (done.state === 'untouched') {
     return { state: prior, diagnostics: pluginDiagnostics(done.diagnostics) };
   }
@@ -206,6 +206,16 @@ async function conclude<S extends z.ZodObject, D>(
   }
   if (diagnostics.some((one) => one.severity === 'error')) return { state: found.state, diagnostics };
   return { state: settle(planned, found.state), diagnostics };
+}
+
+/** The trial of what was made, where the plan asks for one. What was made stays; what was found is part of the state also where it is bad. */
+async function tried<S extends z.ZodObject, D>(kind: Kind<S, D>, job: Job<D>, done: Done): Promise<Done> {
+  const bad = done.diagnostics.some((one) => one.severity === 'error');
+  if (bad || done.state === null || done.state === 'untouched') return done;
+  const trial = await kind.trial?.(job.access, job.planned);
+  if (trial === undefined) return done;
+  const found = concerning(job.address, trial.diagnostics);
+  return { state: { ...done.state, ...trial.found }, diagnostics: [...done.diagnostics, ...found] };
 }
 
 function asModel(one: { readonly summary: string; readonly detail?: string }): Diagnostic {

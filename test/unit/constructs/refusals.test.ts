@@ -79,6 +79,16 @@ describe('refused at synth', () => {
     expect(() => host.qemuUsers({ firstDomid: 9, lastDomid: 3 })).toThrow(/lastDomid = 3: must not be below/);
   });
 
+  it.each([
+    [{}, /probes\.run is required/],
+    [{ run: 'a\nb' }, /probes\.run = .* must not contain control characters/],
+    [{ run: '1', often: true }, /probes\.often is not a known property/],
+  ])('probes of %j', (given, message) => {
+    const { stack, fleet } = stackWithHost();
+    const probes = given as { readonly run: string };
+    expect(() => new HypervisorHost(stack, 'again', { fleet, name: 'hv1', probes })).toThrow(message);
+  });
+
   it('a host that is not in the inventory', () => {
     const { stack, fleet } = stackWithHost();
     expect(() => new HypervisorHost(stack, 'hv2', { fleet })).toThrow(

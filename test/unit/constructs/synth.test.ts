@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { TerraformOutput, TerraformVariable } from 'cdktf';
 import { describe, expect, it } from 'vitest';
-import { QemuUsers, RestrictedGuest, StockadeFleet } from '../../../constructs/index.ts';
+import { HypervisorHost, QemuUsers, RestrictedGuest, StockadeFleet } from '../../../constructs/index.ts';
 import { Guest } from '../../../constructs/generated/guest/index.ts';
 import { emptyStack, inventory, stackWithHost, synthesized } from './synth.fixture.ts';
 
@@ -18,6 +18,15 @@ describe('what is synthesized', () => {
     });
     new TerraformOutput(stack, 'lease', { value: { domid: guest.domid, uid: guest.uid } });
     expect(synthesized(stack)).toMatchSnapshot();
+  });
+
+  it('a host whose probes run on request, and what they have shown', () => {
+    const { stack, fleet } = stackWithHost();
+    const host = new HypervisorHost(stack, 'probed', { fleet, name: 'hv1', probes: { run: '2026-01' } });
+    new TerraformOutput(stack, 'probes', { value: host.resource.probeReport });
+    const { resource, output } = synthesized(stack);
+    expect(resource['stockade_host']?.['probed']).toMatchObject({ probes: { run: '2026-01' } });
+    expect(output?.['probes']?.value).toBe('${stockade_host.probed.probe_report}');
   });
 
   it('evidence is read after its guest and gives the state of each layer', () => {
