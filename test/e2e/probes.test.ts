@@ -28,7 +28,7 @@ afterAll(() => core.link.close());
 /** What a container host has not: device nodes for memory and messages, modules, ports, limits of memory. */
 const notThere = ['init-module', 'iopl', 'open-kmsg', 'open-mem', 'use-memory'];
 /** What no layer stops, with a reason in the table. */
-const known = ['setpgid', 'setsid', 'vsock'];
+const known = ['setpgid', 'setsid'];
 
 const named = (results: readonly ProbeResult[], outcome: ProbeResult['outcome']) =>
   results.filter((result) => result.outcome === outcome).map(({ name }) => name);
@@ -116,6 +116,10 @@ describe('probes of a prepared host', () => {
       'rlimits',
       'seccomp',
     ]);
+    for (const name of ['vsock', 'packet-socket']) {
+      expect(probe(results, name)).toMatchObject({ stoppedBy: 'seccomp', observed: 'EAFNOSUPPORT' });
+    }
+    expect(probe(results, 'io-uring')).toMatchObject({ observed: 'EPERM', control: 'EFAULT' });
     expect(diagnostics.map(({ severity, code }) => `${severity} ${code}`)).toEqual([
       'warning probe-accepted',
       'warning probe-unproven',
@@ -148,6 +152,14 @@ describe('probes of a prepared host', () => {
     expect(errors.map(({ summary }) => summary)).toEqual([
       `rlimits: 5 probes got through on ${lab.host.name}: write-far, grow-file, lock-memory, message-queue, threads`,
     ]);
+  });
+
+  it('get through where the filters of QEMU and of its unit are off', async () => {
+    const isolation = { off: ['seccomp' as const], mayBeMissing: [], hostDevMounts: false };
+    const { results } = await probeHost({ isolation });
+    const through = named(results, 'got-through');
+    expect(through).toEqual(expect.arrayContaining(['io-uring', 'syscall-fork', 'syscall-32-bit', 'vsock']));
+    expect(probe(results, 'packet-socket')).toMatchObject({ stoppedBy: 'capabilities' });
   });
 });
 

@@ -66,7 +66,7 @@ describe('probes that are asked for', () => {
     expect(output).toContain('prove nothing on h1: ');
     const { got_through: through, unproven, results, ...rest } = await report();
     expect(through).toEqual([]);
-    expect(rest.accepted).toEqual(['setpgid', 'setsid', 'vsock']);
+    expect(rest.accepted).toEqual(['setpgid', 'setsid']);
     // what a container host has not
     expect(unproven).toEqual(['init-module', 'iopl', 'open-kmsg', 'open-mem', 'use-memory']);
     expect(results['syscall-fork']).toBe('stopped by seccomp: SIGSYS (without the jail: success)');

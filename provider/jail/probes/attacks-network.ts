@@ -69,15 +69,20 @@ export const networkAttacks: readonly Probe[] = [
     ],
   }),
   // ETH_P_ALL
-  attempt('packet-socket', "listens to the host's packets", 'capabilities', ['EPERM'], {
+  attempt('packet-socket', "listens to the host's packets", 'seccomp', ['EAFNOSUPPORT'], {
     steps: [{ call: 'socket', arguments: [families.packet, socketTypes.raw, 0x300] }],
+    instead: { EPERM: 'capabilities' },
   }),
   attempt('raw-socket', 'makes a raw socket', 'capabilities', ['EPERM'], {
     steps: [{ call: 'socket', arguments: [families.ipv4, socketTypes.raw, 1] }],
   }),
   attempt('vsock', 'makes a socket to virtual machines', 'seccomp', ['EAFNOSUPPORT', 'EPERM'], {
     steps: [{ call: 'socket', arguments: [families.vsock, socketTypes.stream, 0] }],
-    accepted: 'vsock knows no network namespaces, and QEMU denies no kind of socket',
+  }),
+  // a pointer to nowhere: without the jail it is looked at
+  attempt('io-uring', 'makes an io_uring, whose calls no filter sees', 'seccomp', ['EPERM'], {
+    steps: [{ call: 'io_uring_setup', arguments: [1, 1] }],
+    through: ['EFAULT'],
   }),
   attempt('find-shared-memory', 'finds System V memory of the host', 'ipc-namespace', ['ENOENT'], {
     steps: [{ call: 'shmget', arguments: [sharedMemoryKey, 0, 0] }],

@@ -76,6 +76,7 @@ export const syscallNumbers = {
   process_vm_readv: 310,
   memfd_create: 319,
   execveat: 322,
+  io_uring_setup: 425,
   clone3: 435,
 } as const;
 export type SyscallName = keyof typeof syscallNumbers;

@@ -1,5 +1,6 @@
 import { unitLimits } from '../../jail/cgroup-limits.ts';
 import type { LaunchPlan } from '../../jail/launch-plan.ts';
+import { unitFilter } from '../../jail/seccomp.ts';
 import { stopTimeoutSeconds } from '../../jail/stop.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 
@@ -41,7 +42,7 @@ export function unitDropIn(
     'restartPolicy' | 'shutdownTimeoutSeconds' | 'requests' | 'limits' | 'disks' | 'devices' | 'usesKvm'
   >,
 ): string {
-  const stop = `TimeoutStopSec=${stopTimeoutSeconds(plan.shutdownTimeoutSeconds)}\n${unitLimits(plan)}`;
+  const stop = `TimeoutStopSec=${stopTimeoutSeconds(plan.shutdownTimeoutSeconds)}\n${unitFilter(plan)}${unitLimits(plan)}`;
   const head = '# Made by Stockade: edits show as drift and are undone.\n';
   if (plan.restartPolicy === 'never') return `${head}[Service]\nRestart=no\n${stop}`;
   // A guest that dies over and over again is left alone after five times in a minute.

@@ -82,7 +82,7 @@ describe('refused at synth', () => {
   it.each([
     [{}, /probes\.run is required/],
     [{ run: 'a\nb' }, /probes\.run = .* must not contain control characters/],
-    [{ run: '1', often: true }, /probes\.often is not a known property/],
+    [{ run: '1', often: true }, /probes has unknown properties: "often"/],
   ])('probes of %j', (given, message) => {
     const { stack, fleet } = stackWithHost();
     const probes = given as { readonly run: string };
