@@ -64,7 +64,7 @@ export interface LaunchLimits {
 
 export interface QemuConfinement {
   readonly chroot: 'run-with' | 'option';
-  /** `name`: `-runas` with a name that the launcher makes up; it takes no numbers (QEMU before 2.12). */
+  /** `name`: `-runas` with the name of the user, which then must have one; it takes no numbers (QEMU before 2.12). */
   readonly user: 'run-with' | 'option' | 'name';
 }
 

@@ -1,4 +1,5 @@
 import type { LayerEvidence } from '../model/evidence.ts';
+import { assertNever } from '../model/assert.ts';
 import { sh, type ShellText, word } from '../model/shell.ts';
 import { loggerUser } from '../model/paths.ts';
 import { confinedProcesses, judge, unreadThreads } from './judge.ts';
@@ -50,9 +51,22 @@ const notSubordinate: ShellText = sh`  for ranges in /etc/subuid /etc/subgid; do
     done <"$ranges"
   done`;
 
-/** QEMU changes to the user itself, last of all: it opens its monitor and the guest's kernel as root before. */
-export function userArguments(plan: LaunchPlan): ShellText {
-  return plan.confinement.user === 'run-with' ? sh`-run-with "user=$uid:$gid"` : sh`-runas "$uid:$gid"`;
+/**
+ * QEMU changes to the user itself, last of all: it opens its monitor and the guest's kernel as root before. One that takes no
+ * numbers looks the name up in the passwd file that it sees, and takes the groups of that name; an unknown one ends it.
+ */
+export function userArguments(plan: Pick<LaunchPlan, 'confinement'>): ShellText {
+  const { user } = plan.confinement;
+  switch (user) {
+    case 'run-with':
+      return sh`-run-with "user=$uid:$gid"`;
+    case 'option':
+      return sh`-runas "$uid:$gid"`;
+    case 'name':
+      return sh`-runas "$(id --user --name "$uid")"`;
+    default:
+      return assertNever(user);
+  }
 }
 
 export function proveUser(observation: GuestObservation, expectation: IsolationExpectation): LayerEvidence {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type LayerName, layerNames } from '../../provider/model/evidence.ts';
 import { sandboxOption } from '../../provider/jail/seccomp.ts';
+import { guestUnit } from '../../provider/model/paths.ts';
 import { useLab } from '../lab/vitest.ts';
 import { buildGuestImage } from '../lab/guest/image.ts';
 import { guestBanner, guestCommandLine } from '../lab/guest/init.ts';
@@ -48,6 +49,33 @@ describe('a launched guest', () => {
   });
 });
 
+describe('a QEMU that takes no user in numbers', () => {
+  const named = { chroot: 'option', user: 'name' } as const;
+
+  it("becomes the guest's user by its name, in no other group", async () => {
+    const guest = jail.place({ plan: { confinement: named } });
+    await running.host.run(['groupadd', '--gid', String(guest.uid), 'xen-qemuuser-named']);
+    const options = ['--uid', String(guest.uid), '--gid', String(guest.uid), '--no-create-home'];
+    await running.host.run(['useradd', ...options, 'xen-qemuuser-named']);
+    await jail.start(guest);
+    const [evidence] = await jail.settled(guest);
+    if (evidence === undefined) throw new Error('no evidence');
+    expect(faults(evidence)).toEqual({});
+    await jail.stop(guest);
+  });
+
+  it('does not run, and not as root, where the user has no name', async () => {
+    const guest = jail.place({ plan: { confinement: named } });
+    await jail.startDoomed(guest);
+    const [seen] = await jail.until(
+      () => jail.observe(guest),
+      ([shown]) => shown?.unit?.activeState === 'failed',
+    );
+    expect(seen?.running).toBe(false);
+    expect(await jail.log(guest, 'stderr')).toMatch(/User "" doesn't exist/);
+  });
+});
+
 describe('evidence tells what is not there', () => {
   it('shows every layer of an unrestricted QEMU as ineffective', async () => {
     const guest = jail.place({
@@ -68,6 +96,23 @@ describe('evidence tells what is not there', () => {
       ),
     );
     await jail.stop(guest);
+  });
+
+  it('shows a unit without its filter, though QEMU has its own, and QEMU without its own, though the unit has one', async () => {
+    const guests = [jail.place(), jail.place({ breakLauncher: without(noSandbox) })] as const;
+    const dropIn = `/etc/systemd/system/${guestUnit(guests[0].name)}.d/10-stockade.conf`;
+    await running.host.run(['sed', '-i', '/^RestrictAddressFamilies=\\|^SystemCall/d', dropIn]);
+    await jail.start(...guests);
+    const shown = await jail.until(
+      () => jail.evidence(...guests),
+      (all) => all.every((each) => stateOf(each, 'user') === 'effective'),
+    );
+    const observed = shown.map(({ layers }) => layers.find(({ layer }) => layer === 'seccomp')?.observed);
+    expect(observed).toEqual([
+      expect.stringContaining('the namespace-parent has not the filters of the unit'),
+      "a thread of QEMU has no filter but the unit's",
+    ]);
+    await jail.stop(...guests);
   });
 
   const noSandbox = `    -sandbox ${sandboxOption} \\\n`;

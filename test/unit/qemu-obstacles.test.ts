@@ -40,6 +40,15 @@ describe('what a QEMU cannot do is an obstacle of the plan', () => {
       ['shared-memory-unsupported'],
     ],
     ['user network without slirp', { network: 'user' }, { userNetwork: false }, ['user-network-unsupported']],
+    ['a user by name', { scheme: 'per-domain' }, { runWithUser: false, runasNumeric: false }, []],
+    ['the shared user by name', { scheme: 'shared' }, { runWithUser: false, runasNumeric: false }, []],
+    ['a user of a range in numbers', { scheme: 'range' }, { runWithUser: false, runasNumeric: true }, []],
+    [
+      'a user of a range by name',
+      { scheme: 'range' },
+      { runWithUser: false, runasNumeric: false },
+      ['user-without-name'],
+    ],
     [
       'a microvm with nine devices',
       { machine: 'microvm', network: 'user', disks: Array.from({ length: 8 }, (_, at) => disk(`/${at}`)) },

@@ -1,19 +1,26 @@
 import { describeAddress } from '../../model/address.ts';
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
 import type { QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
+import { qemuConfinement } from '../../toolstacks/qemu/argv.ts';
 import { sharedMemoryForm } from '../../toolstacks/qemu/memory.ts';
 import { type GuestDesired, guestAddress } from './desired.ts';
 
 /** Slots for virtio devices that every microvm has (QEMU: 8, or 24 with a second IO-APIC). */
 const microvmSlots = 8;
 
-/** What a guest asks for beside its processor and memory that this QEMU cannot do. */
+/** What a guest asks for beside its processor and memory that this QEMU cannot do: its user, disks, shared memory, network. */
 export function deviceObstacles(guest: GuestDesired, qemu: QemuCapabilities): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
   const refuse = (field: string, code: string, text: string, hint: string) =>
     problem(code, `${resource}: ${text}`, { host: guest.host, resource, path: [field], hint });
   const found: Diagnostic[] = [];
   const upgrade = `QEMU ${qemu.version} of ${guest.host} is ${qemu.binary}; use a newer one.`;
+  if (guest.scheme === 'range' && qemuConfinement(qemu).user === 'name') {
+    const text =
+      'this QEMU takes the name of a user alone (-runas without numbers), and the users of a range have none';
+    const hint = `Use users of the scheme per-domain or shared. Or upgrade: ${upgrade}`;
+    found.push(refuse('users', 'user-without-name', text, hint));
+  }
   if (guest.disks.length > 0 && !(qemu.blockdev && qemu.addFd)) {
     found.push(
       refuse(
