@@ -104,10 +104,17 @@ ${lines(mounts.map((line) => sh`      ${word(line)} \\`))}
     [ -z "\${guest_kernel-}" ] || show "$guest_kernel" ${word(viewKernel)}
     [ -z "\${guest_initrd-}" ] || show "$guest_initrd" ${word(viewInitrd)}
   } >"$run/fstab"
-  [ $# -eq 0 ] || cp -P -- "$@" "$view/" || fail "cannot fill $view"
+  [ $# -eq 0 ] || cp -P -- "$@" "$view/" || fail "cannot fill $view"${ownName(plan)}
   mount --all --fstab "$run/fstab" || fail 'cannot mount what the guest is to see'
   umask 077`,
   };
+}
+
+/** A QEMU that takes no number looks up the name of its user: the view has that entry alone. */
+function ownName({ confinement }: LaunchPlan): ShellText {
+  if (confinement.user !== 'name') return sh``;
+  return sh`
+  getent passwd "$uid" >"$view/etc/passwd" || fail "uid $uid has no name, and this QEMU takes no number"`;
 }
 
 /** Read-only and entered, the host's root let go of: from here on nothing of it can be reached by any name. */

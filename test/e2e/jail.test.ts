@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type LayerName, layerNames } from '../../provider/model/evidence.ts';
 import { sandboxOption } from '../../provider/jail/seccomp.ts';
 import { guestUnit } from '../../provider/model/paths.ts';
+import { guestPlaces } from '../../provider/jail/places.ts';
 import { useLab } from '../lab/vitest.ts';
 import { buildGuestImage } from '../lab/guest/image.ts';
 import { guestBanner, guestCommandLine } from '../lab/guest/init.ts';
@@ -72,7 +73,8 @@ describe('a QEMU that takes no user in numbers', () => {
       ([shown]) => shown?.unit?.activeState === 'failed',
     );
     expect(seen?.running).toBe(false);
-    expect(await jail.log(guest, 'stderr')).toMatch(/User "" doesn't exist/);
+    const said = await running.host.run(['cat', guestPlaces(guest.name).launchError]);
+    expect(said).toContain(`view: uid ${guest.uid} has no name, and this QEMU takes no number`);
   });
 });
 

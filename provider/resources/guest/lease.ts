@@ -17,7 +17,7 @@ export interface LeasableUsers {
 
 /**
  * Leases a domid and a uid to each new guest of a batch and writes them to its lease file; those that have a record are passed
- * over. The host chooses, under its lock, so that two applies at once never get the same one. docs/design/0041-uid-life-cycle.md
+ * over. The host chooses, under its lock, so that two applies at once never get the same one. docs/design/0044-uid-life-cycle.md
  * has the order in which they are taken, and what holds one back.
  */
 export function leaseStep(
