@@ -7,7 +7,7 @@ import { qemuOptionValue } from './qemu-option.ts';
 import type { LauncherStep } from './step.ts';
 
 /**
- * As Xen's libxl does it: `rmdir`, then `mkdir` with mode 0000. Nothing is ever emptied by force: a directory with something
+ * As Xen's libxl does it: `rmdir`, then `mkdir` with mode 0000, again where a signal came in between (EINTR). Nothing is ever emptied by force: a directory with something
  * in it is a sign of tampering, and an error.
  */
 export function chrootStep(): LauncherStep {
@@ -17,14 +17,21 @@ export function chrootStep(): LauncherStep {
     body: sh`  [ -d "\${chroot%/*}" ] && [ -d "$run" ] || mkdir -p -m 0700 -- "\${run%/*/*}" "\${chroot%/*}" "\${run%/*}" "$run" ||
     fail "cannot make $run"
   [ ! -L "$chroot" ] || fail "$chroot is a symbolic link"
-  if [ -e "$chroot" ] && ! said=$(rmdir -- "$chroot" 2>&1); then
+  tries=0
+  while [ -e "$chroot" ] && ! said=$(rmdir -- "$chroot" 2>&1); do
+    tries=$((tries + 1))
+    case $said in *'Interrupted system call'*) [ "$tries" -ge 100 ] || continue ;; esac
     found=''
     for entry in "$chroot"/* "$chroot"/.[!.]* "$chroot"/..?*; do
       if [ -e "$entry" ] || [ -L "$entry" ]; then found="$found '\${entry##*/}'"; fi
     done
     fail "$(printf '%.600s' "$chroot is not an empty directory; in it:\${found:- nothing} ($said)")"
-  fi
-  mkdir -m 0000 -- "$chroot" || fail "cannot make $chroot"`,
+  done
+  until said=$(mkdir -m 0000 -- "$chroot" 2>&1); do
+    tries=$((tries + 1))
+    case $said in *'Interrupted system call'*) [ "$tries" -ge 100 ] || continue ;; esac
+    fail "cannot make $chroot: $said"
+  done`,
   };
 }
 

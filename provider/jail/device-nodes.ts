@@ -1,7 +1,7 @@
 import type { LayerEvidence } from '../model/evidence.ts';
-import { sh, words } from '../model/shell.ts';
+import { sh, type ShellText, words } from '../model/shell.ts';
 import { deviceModel, judge, namespaceParent } from './judge.ts';
-import { deviceNodesOf, type IsolationExpectation, type LaunchPlan } from './launch-plan.ts';
+import { baseDeviceNodes, deviceNodesOf, type IsolationExpectation, type LaunchPlan } from './launch-plan.ts';
 import type { FileObservation, GuestObservation, MountObservation } from './observation.ts';
 import type { LauncherStep } from './step.ts';
 
@@ -12,10 +12,15 @@ const devSize = 65536;
  * Lines of fstab(5): what is mounted on /dev and below it in the view at `root`, in order. The source names are ours so that no
  * mount of the host is taken for one. A guest without a /dev of its own sees the host's.
  */
-export function devMounts(plan: Pick<LaunchPlan, 'requests'>, root: string): readonly string[] {
+export function devMounts(
+  plan: Pick<LaunchPlan, 'requests' | 'hostDevMounts'>,
+  root: string,
+): readonly string[] {
   if (plan.requests['private-dev'] !== 'on') return [`/dev ${root}/dev none rbind 0 0`];
+  const dev = `stockade-dev ${root}/dev tmpfs mode=755,size=${devSize},nosuid,noexec 0 0`;
+  if (plan.hostDevMounts) return [dev];
   return [
-    `stockade-dev ${root}/dev tmpfs mode=755,size=${devSize},nosuid,noexec 0 0`,
+    dev,
     `stockade-pts ${root}/dev/pts devpts newinstance,mode=600,ptmxmode=666,nosuid,noexec,X-mount.mkdir 0 0`,
     `stockade-shm ${root}/dev/shm tmpfs mode=1777,size=${devSize},nosuid,nodev,noexec,X-mount.mkdir 0 0`,
     `stockade-mqueue ${root}/dev/mqueue mqueue nosuid,nodev,noexec,X-mount.mkdir 0 0`,
@@ -33,16 +38,46 @@ const numbers: Readonly<Record<string, readonly [number, number]>> = {
   kvm: [10, 232],
 };
 
+/**
+ * Prints lines of fstab(5) for all that the host has mounted on directories below /dev, as libvirt takes it over: those on
+ * top, with what is below each. Names in /proc/self/mounts are written as fstab wants them.
+ */
+export function showHostDevMounts(plan: Pick<LaunchPlan, 'requests' | 'hostDevMounts'>): ShellText {
+  if (!plan.hostDevMounts || plan.requests['private-dev'] !== 'on') return sh``;
+  return sh`
+    taken=' '
+    while read -r _ path _; do
+      case $path in /dev/?*) ;; *) continue ;; esac
+      above=$path
+      while [ "$above" != /dev ] && case $taken in *" $above "*) false ;; esac; do above=\${above%/*}; done
+      [ "$above" = /dev ] && [ -d "$path" ] || continue
+      taken="$taken$path "
+      printf '%s %s%s none rbind,X-mount.mkdir 0 0\\n' "$path" "$view" "$path"
+    done </proc/self/mounts`;
+}
+
 /** Directories below /dev, each with the file system that is mounted there. */
 const subdirectories: Readonly<Record<string, string>> = { pts: 'devpts', shm: 'tmpfs', mqueue: 'mqueue' };
 
+function isBase(node: string): boolean {
+  return (baseDeviceNodes as readonly string[]).includes(node);
+}
+
 /** Nodes are copied from the host's /dev with mode, owner and ACL; /dev/pts, /dev/shm and /dev/mqueue are new and empty. */
 export function deviceNodesStep(plan: LaunchPlan): LauncherStep {
-  const copied = deviceNodesOf(plan).filter((node) => node !== 'ptmx');
+  const asked = deviceNodesOf(plan).filter((node) => !isBase(node));
+  const last = plan.hostDevMounts ? sh`/dev/ptmx` : sh`"$view/dev/pts/ptmx"`;
   return {
     name: 'device-nodes',
     comment: sh`A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues`,
-    body: sh`  cp -a -- ${words(copied.map((node) => `/dev/${node}`))} "$view/dev/pts/ptmx" "$view/dev/" || fail 'cannot copy device nodes'`,
+    body: sh`  set -- ${words(asked.map((node) => `/dev/${node}`))}
+  for path do
+    [ -c "$path" ] || [ -b "$path" ] || fail "$path is no device, or not there"
+  done
+  for path in ${words(baseDeviceNodes.filter((node) => node !== 'ptmx').map((node) => `/dev/${node}`))}; do
+    [ ! -e "$path" ] || set -- "$@" "$path"
+  done
+  cp -a -- "$@" ${last} "$view/dev/" || fail 'cannot copy device nodes'`,
   };
 }
 
@@ -58,15 +93,17 @@ export function provePrivateDev(
   else if (parent === undefined || own === undefined || parent.namespaces.mnt !== own) {
     unknown.push('no process beside the device model is in its mount namespace');
   } else {
-    mountFaults(observation.mounts, wrong, unknown);
-    nodeFaults(observation.deviceNodes, expectation.deviceNodes, wrong, unknown);
+    mountFaults(observation.mounts, expectation, wrong, unknown);
+    nodeFaults(observation, expectation, wrong, unknown);
   }
-  const requested = `tmpfs of 64 KiB, 0755, with ${[...expectation.deviceNodes].sort().join(' ')}`;
+  const more = expectation.hostDevMounts ? ", and the host's mounts below its /dev" : '';
+  const requested = `tmpfs of 64 KiB, 0755, with ${[...expectation.deviceNodes].sort().join(' ')}${more}`;
   return judge('private-dev', requested, observation, { wrong, unknown }, raw(observation));
 }
 
 function mountFaults(
   mounted: readonly MountObservation[] | undefined,
+  { hostDevMounts }: IsolationExpectation,
   wrong: string[],
   unknown: string[],
 ): void {
@@ -84,13 +121,16 @@ function mountFaults(
   }
   for (const [name, fileSystem] of Object.entries(subdirectories)) {
     const last = mounted.filter((mount) => mount.mountPoint === `/dev/${name}`).at(-1);
+    if (hostDevMounts) continue;
     if (last?.fileSystem !== fileSystem) wrong.push(`no ${fileSystem} is mounted on /dev/${name}`);
+    else if (last.source !== `stockade-${name}`)
+      wrong.push(`what is mounted on /dev/${name} is not the guest's own`);
   }
 }
 
 function nodeFaults(
-  nodes: Readonly<Record<string, FileObservation>> | undefined,
-  expected: readonly string[],
+  { deviceNodes: nodes, mounts }: GuestObservation,
+  { deviceNodes: expected, hostDevMounts }: IsolationExpectation,
   wrong: string[],
   unknown: string[],
 ): void {
@@ -99,12 +139,16 @@ function nodeFaults(
     return;
   }
   for (const [name, node] of Object.entries(nodes)) {
-    if (Object.hasOwn(subdirectories, name)) {
+    const moved = hostDevMounts && mounts?.some(({ mountPoint }) => mountPoint === `/dev/${name}`);
+    if (moved === true || Object.hasOwn(subdirectories, name)) {
       if ((node.mode & 0o170000) !== 0o040000) wrong.push(`/dev/${name} is no directory`);
     } else if (!expected.includes(name)) wrong.push(`unexpected ${JSON.stringify(`/dev/${name}`)}`);
     else if (!isNode(name, node)) wrong.push(`/dev/${name} is another device`);
   }
-  for (const name of expected) if (nodes[name] === undefined) wrong.push(`/dev/${name} is missing`);
+  for (const name of expected) {
+    // a host may have no node of those that every guest gets: what is not there is no way out
+    if (nodes[name] === undefined && !isBase(name)) wrong.push(`/dev/${name} is missing`);
+  }
 }
 
 function isNode(name: string, node: FileObservation): boolean {

@@ -94,6 +94,8 @@ export interface IsolationExpectation {
   readonly rlimits: Readonly<Record<string, number>>;
   /** Names below the private /dev, e.g. `null`, `kvm`. */
   readonly deviceNodes: readonly string[];
+  /** As in `LaunchPlan`. */
+  readonly hostDevMounts: boolean;
   /** How many images its disks are and stand on. */
   readonly images: number;
   /** Those of them that QEMU opens by their path: its root shows them. */
@@ -146,6 +148,7 @@ export function isolationExpectation(
     logDirectory: places.logDirectory,
     rlimits: rlimitValues(plan, lease.shared),
     deviceNodes: deviceNodesOf(plan),
+    hostDevMounts: plan.hostDevMounts,
     images: imageCount(plan.disks),
     imagesByPath: imagesByPath(plan.disks),
     sharedMemoryMib: plan.sharedMemoryMib,

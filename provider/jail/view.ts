@@ -1,5 +1,5 @@
 import { lines, sh, type ShellText, word, words } from '../model/shell.ts';
-import { devMounts } from './device-nodes.ts';
+import { devMounts, showHostDevMounts } from './device-nodes.ts';
 import { imagesByPath } from './disks.ts';
 import { deviceModel, type Findings } from './judge.ts';
 import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
@@ -93,7 +93,7 @@ export function viewStep(plan: LaunchPlan, places: GuestPlaces): LauncherStep {
   {
     printf '%s\\n' \\
 ${lines(mounts.map((line) => sh`      ${word(line)} \\`))}
-      || fail "cannot write $run/fstab"
+      || fail "cannot write $run/fstab"${showHostDevMounts(plan)}
     for path in ${words(programDirectories)}; do
       if [ -L "$path" ]; then set -- "$@" "$path"; elif [ -d "$path" ]; then show "$path" "$path"; fi
     done

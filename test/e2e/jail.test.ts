@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type LayerName, layerNames } from '../../provider/model/evidence.ts';
+import { type GuestEvidence, type LayerName, layerNames } from '../../provider/model/evidence.ts';
 import { sandboxOption } from '../../provider/jail/seccomp.ts';
 import { guestUnit } from '../../provider/model/paths.ts';
+import { sh } from '../../provider/model/shell.ts';
 import { guestPlaces } from '../../provider/jail/places.ts';
 import { useLab } from '../lab/vitest.ts';
 import { buildGuestImage } from '../lab/guest/image.ts';
@@ -78,6 +79,47 @@ describe('a QEMU that takes no user in numbers', () => {
   });
 });
 
+describe('a private /dev', () => {
+  const inside = async (evidence: GuestEvidence | undefined): Promise<string> => {
+    const parent = evidence?.processes.find(({ role }) => role === 'namespace-parent')?.pid ?? 0;
+    return running.host.run(sh`cd /proc/${parent}/root/dev && find . ! -path './pts/*'`);
+  };
+
+  it("has the host's mounts below its /dev where they are asked for, and nowhere else", async () => {
+    await running.host.run(
+      sh`mkdir /dev/extra && mount -t tmpfs extra /dev/extra && mkdir /dev/extra/in && mount -t tmpfs inner /dev/extra/in && touch /dev/extra/in/mark`,
+    );
+    const guests = [jail.place({ plan: { hostDevMounts: true } }), jail.place()] as const;
+    await jail.start(...guests);
+    const [moved, fresh] = await jail.settled(...guests);
+    expect([moved, fresh].map((each) => each && faults(each))).toEqual([{}, {}]);
+    expect(await inside(moved)).toContain('./extra/in/mark\n');
+    expect(await inside(fresh)).not.toContain('extra');
+    await jail.stop(...guests);
+    await running.host.run(sh`umount /dev/extra/in /dev/extra && rmdir /dev/extra`);
+  });
+
+  it('does without a node of those all guests get that the host has not, not without one that was asked for', async () => {
+    await running.host.run(['mv', '/dev/full', '/dev/kept-full']);
+    const guest = jail.place();
+    await jail.start(guest);
+    const [evidence] = await jail.settled(guest);
+    expect(evidence && faults(evidence)).toEqual({});
+    expect(await inside(evidence)).not.toContain('full');
+    await jail.stop(guest);
+    await running.host.run(['mv', '/dev/kept-full', '/dev/full']);
+    const asking = jail.place({ plan: { devices: ['no-such-device'] } });
+    await jail.startDoomed(asking);
+    await jail.until(
+      () => jail.unitProperty(asking, 'ActiveState'),
+      (state) => state === 'failed',
+    );
+    expect(await running.host.run(['cat', guestPlaces(asking.name).launchError])).toBe(
+      'device-nodes: /dev/no-such-device is no device, or not there\n',
+    );
+  });
+});
+
 describe('evidence tells what is not there', () => {
   it('shows every layer of an unrestricted QEMU as ineffective', async () => {
     const guest = jail.place({
@@ -138,6 +180,10 @@ describe('evidence tells what is not there', () => {
     ['mount-namespace', without('mount -o remount,ro "$view" && ')],
     ['mount-namespace', moreOfTheHost],
     ['private-dev', hostDev],
+    [
+      'private-dev',
+      (script) => script.replace(/'stockade-pts (\S+) [^']*'/, "'/dev/pts $1 none bind,X-mount.mkdir 0 0'"),
+    ],
     ['ipc-namespace', without(' --ipc')],
     ['uts-namespace', without(' --uts')],
     ['net-namespace', without(' --net')],

@@ -215,7 +215,8 @@ describe('what another could take', () => {
     ['shm', 'tmpfs'],
     ['mqueue', 'mqueue'],
   ])('/dev/%s is a %s of its own', (name, fileSystem) => {
-    const mount = (point: string, type: string) => `1 2 0:3 / ${point} rw - ${type} x rw,size=64k,mode=755\n`;
+    const mount = (point: string, type: string, source = point.replace('/dev/', 'stockade-')) =>
+      `1 2 0:3 / ${point} rw - ${type} ${source} rw,size=64k,mode=755\n`;
     const all = [mount('/dev', 'tmpfs'), mount('/dev/pts', 'devpts'), mount('/dev/shm', 'tmpfs')];
     const mounts = [...all, mount('/dev/mqueue', 'mqueue')];
     const path = '/proc/10/mountinfo\0';
@@ -235,6 +236,9 @@ describe('what another could take', () => {
       );
     const complaint = `no ${fileSystem} is mounted on /dev/${name}`;
     expect(seenWith(mounts)?.observed).not.toContain('is mounted on');
+    expect(seenWith([...mounts, mount(`/dev/${name}`, fileSystem, 'x')])?.observed).toContain(
+      `what is mounted on /dev/${name} is not the guest's own`,
+    );
     expect(seenWith([...mounts, mount(`/dev/${name}`, 'ext4')])?.observed).toContain(complaint);
     expect(seenWith(mounts.filter((line) => !line.includes(` /dev/${name} `)))?.observed).toContain(
       complaint,

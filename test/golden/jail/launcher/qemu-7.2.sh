@@ -241,14 +241,21 @@ step_chroot() {
   [ -d "${chroot%/*}" ] && [ -d "$run" ] || mkdir -p -m 0700 -- "${run%/*/*}" "${chroot%/*}" "${run%/*}" "$run" ||
     fail "cannot make $run"
   [ ! -L "$chroot" ] || fail "$chroot is a symbolic link"
-  if [ -e "$chroot" ] && ! said=$(rmdir -- "$chroot" 2>&1); then
+  tries=0
+  while [ -e "$chroot" ] && ! said=$(rmdir -- "$chroot" 2>&1); do
+    tries=$((tries + 1))
+    case $said in *'Interrupted system call'*) [ "$tries" -ge 100 ] || continue ;; esac
     found=''
     for entry in "$chroot"/* "$chroot"/.[!.]* "$chroot"/..?*; do
       if [ -e "$entry" ] || [ -L "$entry" ]; then found="$found '${entry##*/}'"; fi
     done
     fail "$(printf '%.600s' "$chroot is not an empty directory; in it:${found:- nothing} ($said)")"
-  fi
-  mkdir -m 0000 -- "$chroot" || fail "cannot make $chroot"
+  done
+  until said=$(mkdir -m 0000 -- "$chroot" 2>&1); do
+    tries=$((tries + 1))
+    case $said in *'Interrupted system call'*) [ "$tries" -ge 100 ] || continue ;; esac
+    fail "cannot make $chroot: $said"
+  done
 }
 
 # FIFOs for the monitor and for what QEMU prints, in a directory only root can enter; the logs belong to the loggers' user
@@ -332,7 +339,14 @@ step_view() {
 # A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues
 step_device_nodes() {
   step=device-nodes code=46
-  cp -a -- /dev/full /dev/null /dev/random /dev/urandom /dev/zero "$view/dev/pts/ptmx" "$view/dev/" || fail 'cannot copy device nodes'
+  set -- 
+  for path do
+    [ -c "$path" ] || [ -b "$path" ] || fail "$path is no device, or not there"
+  done
+  for path in /dev/full /dev/null /dev/random /dev/urandom /dev/zero; do
+    [ ! -e "$path" ] || set -- "$@" "$path"
+  done
+  cp -a -- "$@" "$view/dev/pts/ptmx" "$view/dev/" || fail 'cannot copy device nodes'
 }
 
 # In its own root from here on; the host's is nowhere in it
