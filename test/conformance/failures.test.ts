@@ -57,7 +57,7 @@ describe('an exception', () => {
     expect(logged.output).not.toMatch(/\n\s+at .*\(/);
     const log = one.read('tf.log');
     expect(log).toMatch(
-      /\[DEBUG\] provider\.terraform-provider-shelf_v1\.2\.3: exception:.*rpc=PlanResourceChange/,
+      /\[DEBUG\] provider\.terraform-provider-shelf_v1\.2\.3: exception:[\s\S]*?\brpc=PlanResourceChange/,
     );
     expect(log).toMatch(/\| +at plan \(/);
   });
