@@ -142,13 +142,16 @@ show_qemu() {
 
 # start_logger LOG BYTES: a logger that reads the pipe LOG until its end, deaf to the unit's own end so that it drains
 start_logger() {
+  logger_process "$@" 5<"$run/$1" || fail "cannot open $run/$1"
+}
+logger_process() {
   (
     trap '' HUP INT TERM
     # only root may come here from outside
     cd -- "$log" || exit
     exec prlimit --fsize="$2" --core=0 --nofile=16 --msgqueue=0 --memlock=0 --locks=0 \
       setpriv --reuid="$logger_uid" --regid="$logger_gid" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
-      sh -c "$logger" stockade-logger "$2" "$1" <"$run/$1" >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+      sh -c "$logger" stockade-logger "$2" "$1" <&5 >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   ) &
 }
 
