@@ -77,6 +77,7 @@ export const samplePlanParts = {
   requests: sampleRequests,
   disks: [],
   sharedMemoryMib: 0,
+  shares: [],
   network: 'none',
   devices: [],
   hostDevMounts: false,

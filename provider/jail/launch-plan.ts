@@ -1,6 +1,7 @@
 import type { LayerName, LayerRequests } from '../model/evidence.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { imageCount, imagesByPath } from './disks.ts';
+import type { LaunchShare } from './launch-share.ts';
 import { guestPlaces } from './places.ts';
 import { rlimitValues } from './rlimits.ts';
 
@@ -24,6 +25,8 @@ export interface LaunchPlan {
   readonly disks: readonly LaunchDisk[];
   /** Size of the guest's memory where that is a shared memory file; 0 where it is not. Unit: MiB. */
   readonly sharedMemoryMib: number;
+  /** Directories of the host, each with its driver. */
+  readonly shares: readonly LaunchShare[];
   /** `user`: QEMU plays the network itself. */
   readonly network: 'none' | 'user';
   /** Names below /dev beside those every guest has: `vfio/12`. */

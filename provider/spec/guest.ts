@@ -5,6 +5,8 @@ import { field, hostPath, plainText } from './field.ts';
 import { busRules, deviceRules, diskRules, isolationRules } from './guest-rules.ts';
 import { nameSchema } from './names.ts';
 import { userSchemes } from './qemu-users.ts';
+import { shareSchema } from './share.ts';
+import { shareRules } from './share-rules.ts';
 
 /** A file of the applier's machine, uploaded once per host and kept by digest, or a file of the host. */
 export const guestFileSchema = z
@@ -140,6 +142,10 @@ export const guestSchema = z
     sharedMemory: field(
       z.boolean().default(false),
       "The guest's memory is a shared memory file, as vhost-user devices need it. Default: false.",
+    ),
+    shares: field(
+      z.array(shareSchema).max(16).superRefine(shareRules).optional(),
+      'Directories of the host that the guest may mount. Default: none.',
     ),
     network: field(
       z.enum(['none', 'user']).default('none'),

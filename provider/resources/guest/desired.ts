@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { LaunchDisk } from '../../jail/launch-plan.ts';
 import type { Address } from '../../model/address.ts';
 import type { GuestSpec, LimitsSpec } from '../../spec/guest.ts';
+import type { ShareSpec } from '../../spec/share.ts';
 import type { LayerName, SwitchableLayer } from '../../model/evidence.ts';
 import type { UserScheme } from '../../spec/qemu-users.ts';
 
@@ -11,6 +12,9 @@ export type GuestFile =
   | { readonly kind: 'host'; readonly path: string };
 
 export type GuestDisk = LaunchDisk;
+
+/** A share as it was asked for; which driver serves it is the host's to say (`launchShares`). */
+export type GuestShare = ShareSpec;
 
 /** Both lists are sorted. */
 export interface GuestIsolation {
@@ -23,6 +27,7 @@ export interface GuestIsolation {
 export const plainGuest = {
   disks: [],
   sharedMemory: false,
+  shares: [],
   network: 'none',
   devices: [],
   limits: {},
@@ -45,6 +50,7 @@ export interface GuestDesired {
   readonly commandLine: string;
   readonly disks: readonly GuestDisk[];
   readonly sharedMemory: boolean;
+  readonly shares: readonly GuestShare[];
   readonly network: GuestSpec['network'];
   /** Paths below /dev, sorted. */
   readonly devices: readonly string[];
@@ -76,6 +82,7 @@ export function guestDesired(
     commandLine: spec.commandLine ?? '',
     disks: (spec.disks ?? []).map((disk) => ({ ...disk, backing: disk.backing ?? [] })),
     sharedMemory: spec.sharedMemory,
+    shares: spec.shares ?? [],
     network: spec.network,
     devices: [...(spec.devices ?? [])].sort(),
     limits: spec.limits ?? {},
@@ -102,9 +109,22 @@ export function guestAddress(guest: { readonly host: string; readonly name: stri
 /** The part of the definition that is stored in the host's record, so that import can give it back. */
 export type StoredGuest = Omit<GuestDesired, 'host' | 'name' | 'fleet'>;
 
+const ranges = (map: GuestShare['uidMap']) => map?.map(({ guest, host, count }) => ({ guest, host, count }));
+
+/** With its keys in a fixed order. */
+function storedShare(share: GuestShare): GuestShare {
+  const { tag, source, readonly, driver, writers, maxFileMib } = share;
+  const { securityModel, cache, announceSubmounts } = share;
+  const [uidMap, gidMap] = [ranges(share.uidMap), ranges(share.gidMap)];
+  return {
+    ...{ tag, source, readonly, driver, writers, maxFileMib },
+    ...{ securityModel, cache, announceSubmounts, uidMap, gidMap },
+  };
+}
+
 /** The definition as stored: JSON with a fixed order of keys, in base64 (records hold no blanks). */
 export function storeGuest(guest: GuestDesired): string {
-  const stored: StoredGuest = {
+  const stored: Omit<StoredGuest, 'shares'> & { readonly shares?: StoredGuest['shares'] } = {
     scheme: guest.scheme,
     memoryMib: guest.memoryMib,
     vcpus: guest.vcpus,
@@ -122,6 +142,8 @@ export function storeGuest(guest: GuestDesired): string {
       sizeMib,
     })),
     sharedMemory: guest.sharedMemory,
+    // last among equals: a record of a guest without shares is what it was before there were any
+    ...(guest.shares.length === 0 ? {} : { shares: guest.shares.map(storedShare) }),
     network: guest.network,
     devices: guest.devices,
     limits: {

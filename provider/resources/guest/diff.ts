@@ -20,6 +20,7 @@ const fieldDisruption: Readonly<Record<Exclude<keyof StoredGuest, 'scheme'>, Dis
   commandLine: 'restart',
   disks: 'restart',
   sharedMemory: 'restart',
+  shares: 'restart',
   network: 'restart',
   devices: 'restart',
   limits: 'restart',

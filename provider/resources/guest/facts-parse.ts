@@ -5,6 +5,7 @@ import { namePattern } from '../../model/names.ts';
 import type { HostRoots } from '../../model/paths.ts';
 import { defaultRoots, unitDirectory } from '../../model/paths.ts';
 import { diskSchema, isolationFields, limitsSchema, machineTypes } from '../../spec/guest.ts';
+import { shareSchema } from '../../spec/share.ts';
 import { userSchemes } from '../../spec/qemu-users.ts';
 import { type StoredGuest, uploadedDigests } from './desired.ts';
 import type { GuestLease } from '../../jail/launch-plan.ts';
@@ -30,6 +31,8 @@ const storedSchema = z.strictObject({
   commandLine: z.string(),
   disks: z.array(diskSchema.required({ readonly: true, backing: true })),
   sharedMemory: z.boolean(),
+  // records of guests without shares do not name them
+  shares: z.array(shareSchema).default([]),
   network: z.enum(['none', 'user']),
   devices: z.array(z.string()),
   limits: limitsSchema,

@@ -11,6 +11,7 @@ import { type GuestDesired, type GuestFile, guestAddress, type StoredGuest } fro
 import { launchLimits } from './limits.ts';
 import { deviceObstacles } from './qemu-obstacles.ts';
 import { layerObstacles, layerRequests } from './requests.ts';
+import { launchShares } from './shares.ts';
 
 /** The files a guest has on its host, as they should be. */
 export interface RenderedGuest {
@@ -41,16 +42,20 @@ export function renderGuest(
     kernel: pathOnHost(guest.kernel, roots),
     initrd: guest.initrd === undefined ? undefined : pathOnHost(guest.initrd, roots),
   };
+  const shares = launchShares(guest, host);
+  // virtiofsd reads and writes the guest's memory
+  const sharedMemory = guest.sharedMemory || shares.some(({ driver }) => driver.kind === 'virtiofs');
   const plan: LaunchPlan = {
     guest: guest.name,
     qemuBinary: qemu.binary,
-    qemuArguments: qemuArguments(guest, files, qemu, roots),
+    qemuArguments: qemuArguments({ ...guest, sharedMemory }, files, qemu, roots),
     confinement: qemuConfinement(qemu),
     vcpus: guest.vcpus,
     usesKvm: guest.accelerator === 'kvm',
     requests: layerRequests(guest.isolation, host),
     disks: guest.disks,
-    sharedMemoryMib: guest.sharedMemory ? guest.memoryMib : 0,
+    sharedMemoryMib: sharedMemory ? guest.memoryMib : 0,
+    shares,
     network: guest.network,
     devices: guest.devices.map((path) => path.slice('/dev/'.length)),
     hostDevMounts: guest.isolation.hostDevMounts,
