@@ -122,7 +122,12 @@ export function sampleGuestFacts(guest: GuestDesired, change: Partial<GuestFacts
     missing: ['lsm'],
     launcherSha256: rendered.launcherSha256,
     dropInSha256: rendered.dropInSha256,
-    written: { launcherSha256: rendered.launcherSha256, dropInSha256: rendered.dropInSha256 },
+    written: {
+      launcherSha256: rendered.launcherSha256,
+      dropInSha256: rendered.dropInSha256,
+      shareFilesSha256: undefined,
+    },
+    shareFiles: new Map(),
     enabled: true,
     foreignUnitFiles: [],
     chroot: { mode: '0', uid: 0, gid: 0, entries: [] },

@@ -27,11 +27,17 @@ const mib = 1_048_576;
 /** What QEMU locks beside the guest's memory when a device is passed through: what of other devices is mapped. Unit: MiB. Source: libvirt. */
 const vfioOverheadMib = 1024;
 
-type LimitedPlan = Pick<LaunchPlan, 'vcpus' | 'disks' | 'sharedMemoryMib' | 'devices' | 'limits'>;
+type LimitedPlan = Pick<LaunchPlan, 'vcpus' | 'disks' | 'sharedMemoryMib' | 'shares' | 'devices' | 'limits'>;
 
-/** The largest file that the guest's disks or shared memory need. It counts for memfds too, not for block devices. */
-function fileSize({ disks, sharedMemoryMib }: LimitedPlan): number {
-  return Math.max(minFileSize, sharedMemoryMib * mib, ...disks.map((disk) => writableBytes(disk) ?? 0));
+/** The largest file that the guest's disks, shared memory or shares need: 9p is written by QEMU itself, whoever has opened the file. It counts for memfds too, not for block devices. */
+function fileSize({ disks, sharedMemoryMib, shares }: LimitedPlan): number {
+  const written = shares.filter(({ readonly, driver }) => !readonly && driver.kind !== 'virtiofs');
+  return Math.max(
+    minFileSize,
+    sharedMemoryMib * mib,
+    ...disks.map((disk) => writableBytes(disk) ?? 0),
+    ...written.map(({ maxFileMib }) => maxFileMib * mib),
+  );
 }
 
 /** Nothing, but for guests with a VFIO device: these have their whole memory locked. */

@@ -8,18 +8,18 @@ import type { GuestPlaces } from './places.ts';
 import type { LauncherStep } from './step.ts';
 
 /** The source of the view's root, as mountinfo shows it: no mount of the host is taken for it. */
-const viewSource = 'stockade-view';
+export const viewSource = 'stockade-view';
 /** The view's own root holds links, empty files and directories alone. Unit: bytes. */
-const viewSize = 65536;
+export const viewSize = 65536;
 
 /** Where kernel and initrd are in the view, whatever they are called on the host. */
 const viewKernel = '/guest-kernel';
 const viewInitrd = '/guest-initrd';
 
 /** Programs and libraries; links to /usr on most hosts. */
-const programDirectories = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'] as const;
+export const programDirectories = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'] as const;
 /** Single files: the index of libraries, and the number of the last capability, which setpriv asks for. */
-const hostFiles = ['/etc/ld.so.cache', '/proc/sys/kernel/cap_last_cap'] as const;
+export const hostFiles = ['/etc/ld.so.cache', '/proc/sys/kernel/cap_last_cap'] as const;
 /** What belongs to a QEMU that was installed outside /usr, beside its own directory. */
 const qemuDirectories = ['lib', 'lib64', 'libexec', 'share'] as const;
 

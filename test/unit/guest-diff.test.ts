@@ -116,7 +116,7 @@ describe('what changes for a guest', () => {
   });
 
   it('tells an upgrade from tampering, and restarts for both', () => {
-    const old = { launcherSha256: 'e'.repeat(64), dropInSha256: 'd'.repeat(64) };
+    const old = { launcherSha256: 'e'.repeat(64), dropInSha256: 'd'.repeat(64), shareFilesSha256: undefined };
     expect(diff(guest, sampleGuestFacts(guest, { ...old, written: old }))).toEqual({
       action: 'restart',
       disruption: 'restart',
@@ -136,7 +136,7 @@ describe('what changes for a guest', () => {
       ['memoryMib', '256', '512'],
       ['integrity.launcher', 'was edited', 'ok'],
     ]);
-    const unsaid = { launcherSha256: undefined, dropInSha256: undefined };
+    const unsaid = { launcherSha256: undefined, dropInSha256: undefined, shareFilesSha256: undefined };
     const old = sampleGuestFacts(guest, { launcherSha256: 'f'.repeat(64), written: unsaid });
     expect(diff(bigger, old).reasons).toEqual([['memoryMib', '256', '512']]);
     expect(diff(guest, old).reasons).toEqual([['integrity.launcher', 'was edited', 'ok']]);

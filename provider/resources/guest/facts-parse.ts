@@ -75,7 +75,9 @@ export function parseGuests(bytes: Uint8Array, roots: HostRoots = defaultRoots):
       written: {
         launcherSha256: sha256Of(record.get('launcher')),
         dropInSha256: sha256Of(record.get('dropin')),
+        shareFilesSha256: sha256Of(record.get('shares')),
       },
+      shareFiles: new Map((extra.shares.get(name) ?? []).map((path) => [path, hashes.get(path)])),
       enabled: extra.enabled.has(name),
       foreignUnitFiles: extra.foreign.get(name) ?? [],
       chroot: chrootOf(roomOf.get(name), extra.entries.get(name)),
@@ -131,11 +133,18 @@ interface ExtraFacts {
   readonly enabled: Set<string>;
   readonly foreign: Map<string, string[]>;
   readonly entries: Map<string, string[]>;
+  readonly shares: Map<string, string[]>;
   readonly files: Set<string>;
 }
 
 function extraTokens(tokens: readonly string[]): ExtraFacts {
-  const extra: ExtraFacts = { enabled: new Set(), foreign: new Map(), entries: new Map(), files: new Set() };
+  const extra: ExtraFacts = {
+    enabled: new Set(),
+    foreign: new Map(),
+    entries: new Map(),
+    shares: new Map(),
+    files: new Set(),
+  };
   const list = (of: Map<string, string[]>, name: string, value: string) =>
     of.set(name, [...(of.get(name) ?? []), value]);
   for (let at = 0; at < tokens.length; ) {
@@ -151,6 +160,10 @@ function extraTokens(tokens: readonly string[]): ExtraFacts {
         break;
       case 'foreign':
         list(extra.foreign, first, second);
+        at += 3;
+        break;
+      case 'share':
+        list(extra.shares, first, second);
         at += 3;
         break;
       case 'entry':

@@ -25,7 +25,11 @@ export interface GuestFacts {
   readonly written: {
     readonly launcherSha256: string | undefined;
     readonly dropInSha256: string | undefined;
+    /** Of all share files together (`shareFilesDigest`). */
+    readonly shareFilesSha256: string | undefined;
   };
+  /** Script and unit files of its shares, and whatever else bears their names, by path; a digest of files alone. */
+  readonly shareFiles: ReadonlyMap<string, string | undefined>;
   readonly enabled: boolean;
   /** Unit files and drop-ins for this guest's unit that we did not write. */
   readonly foreignUnitFiles: readonly string[];
@@ -71,7 +75,7 @@ for g do records="$records ${state}/guests/$g/record ${state}/guests/$g/lease"; 
 [ $# -eq 0 ] || grep -s '' /dev/null $records || :
 printf '\\0digests\\0'
 for g do
-  for f in ${state}/guests/$g/launch ${word(unitDirectory)}/stockade-guest@$g.service.d/10-stockade.conf; do
+  for f in ${state}/guests/$g/launch ${state}/guests/$g/shares ${word(unitDirectory)}/stockade-guest@$g.service.d/10-stockade.conf ${word(unitDirectory)}/stockade-share-$g:*; do
     [ ! -f "$f" ] || digests="$digests $f"
   done
 done
@@ -88,6 +92,12 @@ for g do
       [ -e "$f" ] || [ -L "$f" ] || continue
       [ "$f" = ${word(unitDirectory)}/stockade-guest@$g.service.d/10-stockade.conf ] ||
         printf 'foreign\\0%s\\0%s\\0' "$g" "$f"
+    done
+  done
+  [ ! -e ${state}/guests/$g/shares ] || printf 'share\\0%s\\0%s\\0' "$g" ${state}/guests/$g/shares
+  for d in ${words(unitPlaces)}; do
+    for f in "$d/stockade-share-$g:"* "$d/stockade-share-$g:"*.d/*; do
+      if [ -e "$f" ] || [ -L "$f" ]; then printf 'share\\0%s\\0%s\\0' "$g" "$f"; fi
     done
   done
   n=0

@@ -1,5 +1,6 @@
 import type { GuestEvidence, LayerEvidence } from '../../model/evidence.ts';
 import { firstOf } from '../shared/words.ts';
+import { shareFilesDigest } from './share-files.ts';
 import type { GuestFacts } from './facts.ts';
 import type { RenderedGuest } from './render.ts';
 
@@ -16,6 +17,8 @@ export interface GuestIntegrity {
   readonly chroot: string;
   /** The systemd unit is the one we wrote, without additions. */
   readonly unit: string;
+  /** Scripts and units of its shares' helpers are those we wrote, without additions. */
+  readonly shares: string;
   /** The launcher is the one we wrote, and the uploaded files it starts are as uploaded. */
   readonly launcher: string;
 }
@@ -25,9 +28,10 @@ export const intact: GuestIntegrity = {
   isolation: 'ok',
   chroot: 'ok',
   unit: 'ok',
+  shares: 'ok',
   launcher: 'ok',
 };
-export const integrityParts = ['process', 'isolation', 'chroot', 'unit', 'launcher'] as const;
+export const integrityParts = ['process', 'isolation', 'chroot', 'unit', 'shares', 'launcher'] as const;
 
 /** `fingerprint`: what launcher and drop-in should hash to; without one they are compared with the record alone. */
 export function guestIntegrity(
@@ -40,6 +44,7 @@ export function guestIntegrity(
     isolation: isolationState(evidence),
     chroot: chrootState(facts, evidence),
     unit: unitState(facts, fingerprint),
+    shares: sharesState(facts, fingerprint),
     launcher: launcherState(facts, fingerprint),
   };
 }
@@ -116,7 +121,34 @@ function launcherState(facts: GuestFacts, fingerprint: Fingerprint | undefined):
   return state === 'ok' ? files : `${state}; ${files}`;
 }
 
-type Fingerprint = Pick<RenderedGuest, 'launcherSha256' | 'dropInSha256'>;
+type Fingerprint = Pick<RenderedGuest, 'launcherSha256' | 'dropInSha256' | 'shareFiles'>;
+
+/** Told together: one script serves all, and what was made for another version is so for all. */
+function sharesState(
+  { shareFiles: found, written }: GuestFacts,
+  fingerprint: Fingerprint | undefined,
+): string {
+  const sums = [...found].flatMap(([path, sha256]) => (sha256 === undefined ? [] : [{ path, sha256 }]));
+  const asWritten =
+    shareFilesDigest(sums.sort((one, other) => (one.path < other.path ? -1 : 1))) ===
+    written.shareFilesSha256;
+  if (fingerprint === undefined) return asWritten && sums.length === found.size ? 'ok' : 'was edited';
+  const wanted = new Map(fingerprint.shareFiles.map(({ path, sha256 }) => [path, sha256]));
+  const wrong = [
+    ...[...wanted].flatMap(([path, sha256]) => {
+      if (!found.has(path)) return [`${JSON.stringify(path)} is missing`];
+      return found.get(path) === sha256 ? [] : [`${JSON.stringify(path)} was edited`];
+    }),
+    ...[...found.keys()]
+      .filter((path) => !wanted.has(path))
+      .map((path) => `has an addition: ${JSON.stringify(path)}`),
+  ];
+  const [first] = wrong;
+  if (first === undefined) return 'ok';
+  return asWritten && sums.length === found.size
+    ? 'was made for another version of QEMU or Stockade'
+    : firstOf(first, wrong.length);
+}
 
 function unitState(facts: GuestFacts, fingerprint: Fingerprint | undefined): string {
   const wrong: string[] = [];
@@ -132,7 +164,11 @@ function unitState(facts: GuestFacts, fingerprint: Fingerprint | undefined): str
  * One of the files we write. It is as we wrote it, but no longer what we would write, after an upgrade of QEMU or of
  * Stockade: that is no tampering, and it is put right by a restart all the same.
  */
-function fileState(file: keyof Fingerprint, facts: GuestFacts, fingerprint: Fingerprint | undefined): string {
+function fileState(
+  file: 'launcherSha256' | 'dropInSha256',
+  facts: GuestFacts,
+  fingerprint: Fingerprint | undefined,
+): string {
   const found = facts[file];
   const written = facts.written[file];
   if (found === undefined) return 'missing';

@@ -10,6 +10,7 @@ import type { GuestFacts } from './facts.ts';
 import { type LeasableUsers, leaseStep } from './lease.ts';
 import { collectFilesStep, reapStep, removeGuest } from './removal.ts';
 import type { RenderedGuest } from './render.ts';
+import { installShareFiles, shareFilesDigest } from './share-files.ts';
 import { missingLayers } from './requests.ts';
 import { installUnit, startsAtBoot } from './unit-files.ts';
 import { reloadStep, startStep, stopStep } from './supervise.ts';
@@ -35,6 +36,7 @@ type StepName =
   | 'kernel'
   | 'initrd'
   | 'launcher'
+  | 'shares'
   | 'unit'
   | 'reload'
   | 'stop'
@@ -64,6 +66,8 @@ export function guestOperations(input: GuestOperationInput): readonly Operation[
     'launcher',
     putFile(`${roots.state}/guests/${desired.name}/launch`, input.rendered.launcher, '0700'),
   );
+  if (input.rendered.shareFiles.length > 0 || (facts !== undefined && facts.shareFiles.size > 0))
+    chain.add('shares', installShareFiles(desired.name, input.rendered.shareFiles, roots));
   chain.add('unit', installUnit(desired, input.rendered));
   if (facts !== undefined) chain.collect('reload', reloadStep(desired.name));
   if (restarts) chain.collect('stop', stopStep(desired.name));
@@ -146,9 +150,11 @@ function recordPath(name: string, roots: HostRoots): string {
 function recordContent({ desired, rendered }: GuestOperationInput, generation: ShellText): ShellText {
   const files = uploadedDigests(desired);
   const missing = missingLayers(rendered.plan.requests);
+  const digest = shareFilesDigest(rendered.shareFiles);
+  const shares = digest === undefined ? sh`` : sh` shares ${word(digest)}`;
   return sh`owner ${word(desired.fleet)} generation ${generation} digest ${word(guestDigest(desired))} files ${word(
     files.length === 0 ? 'none' : files.join(':'),
-  )} missing ${word(missing.length === 0 ? 'none' : missing.join(':'))} launcher ${word(rendered.launcherSha256)} dropin ${word(rendered.dropInSha256)} definition ${word(storeGuest(desired))}`;
+  )} missing ${word(missing.length === 0 ? 'none' : missing.join(':'))} launcher ${word(rendered.launcherSha256)} dropin ${word(rendered.dropInSha256)}${shares} definition ${word(storeGuest(desired))}`;
 }
 
 /** A new record, beside the lease that the step before has written; when it cannot be written, nothing of the guest stays. */

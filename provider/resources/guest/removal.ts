@@ -1,3 +1,4 @@
+import { shareUnitPrefix } from '../../jail/share-places.ts';
 import { reapFunctions } from '../../jail/strays.ts';
 import { holdFunctions } from '../../jail/uid-hold.ts';
 import type { CollectiveStep } from '../../model/operation.ts';
@@ -80,6 +81,9 @@ export function removeGuest(name: string, roots: HostRoots): ShellText {
   const directory = word(`${roots.state}/guests/${name}`);
   return sh`rm -f -- ${word(startsAtBoot(name))}
 rm -rf -- ${word(`${unitDirectory}/${unit}.d`)}
+for file in ${word(unitDirectory)}/${word(shareUnitPrefix(name))}*; do
+  if [ -e "$file" ] || [ -L "$file" ]; then rm -rf -- "$file"; fi
+done
 (
 ${healChroot(name, true, roots)}
 )

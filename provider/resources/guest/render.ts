@@ -4,6 +4,7 @@ import type { LaunchPlan } from '../../jail/launch-plan.ts';
 import { describeAddress } from '../../model/address.ts';
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+import { shareArguments } from '../../shares/qemu.ts';
 import { qemuArguments, qemuConfinement } from '../../toolstacks/qemu/argv.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { unitDropIn } from '../../toolstacks/qemu/supervisor.ts';
@@ -12,6 +13,7 @@ import { launchLimits } from './limits.ts';
 import { deviceObstacles } from './qemu-obstacles.ts';
 import { layerObstacles, layerRequests } from './requests.ts';
 import { launchShares } from './shares.ts';
+import { type ShareFile, shareFiles } from './share-files.ts';
 
 /** The files a guest has on its host, as they should be. */
 export interface RenderedGuest {
@@ -20,6 +22,8 @@ export interface RenderedGuest {
   readonly launcherSha256: string;
   readonly dropIn: string;
   readonly dropInSha256: string;
+  /** Script and unit files of the helpers of its shares, in the order of their paths; none for a guest without. */
+  readonly shareFiles: readonly ShareFile[];
 }
 
 /** A host whose QEMU is known. */
@@ -48,7 +52,10 @@ export function renderGuest(
   const plan: LaunchPlan = {
     guest: guest.name,
     qemuBinary: qemu.binary,
-    qemuArguments: qemuArguments({ ...guest, sharedMemory }, files, qemu, roots),
+    qemuArguments: [
+      ...qemuArguments({ ...guest, sharedMemory }, files, qemu, roots),
+      ...shareArguments(guest.name, shares, guest.machine, roots),
+    ],
     confinement: qemuConfinement(qemu),
     vcpus: guest.vcpus,
     usesKvm: guest.accelerator === 'kvm',
@@ -66,7 +73,10 @@ export function renderGuest(
   };
   const launcher = launcherScript(plan, roots);
   const dropIn = unitDropIn(plan);
-  return { plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) };
+  return {
+    ...{ plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) },
+    shareFiles: shareFiles(plan, roots),
+  };
 }
 
 export function pathOnHost(file: GuestFile, roots: HostRoots = defaultRoots): string {

@@ -185,7 +185,12 @@ ask() {
   }
 }
 units_of "$@"
-systemctl stop -- $units || :
+# their helpers end with them; to be sure that they have, they are waited for too
+helpers=
+for guest do helpers="$helpers stockade-share-$guest:*"; done
+set -f
+systemctl stop -- $units $helpers || :
+set +f
 rounds=0
 while :; do
   shown=" $(ask $units)"

@@ -9,6 +9,7 @@ export const guestParts = {
   isolation: 'Every layer of isolation is effective on the live processes; else those that are not.',
   chroot: "The chroot directory is root's, closed and empty.",
   unit: 'The systemd unit is as it was written, without additions.',
+  shares: "Scripts and units of its shares' helpers are as they were written, without additions.",
   launcher: 'The launcher is as it was written.',
   record: "The host's record of the guest can be read and is as it was written.",
 } as const;

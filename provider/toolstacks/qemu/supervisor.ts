@@ -1,5 +1,7 @@
 import { unitLimits } from '../../jail/cgroup-limits.ts';
 import type { LaunchPlan } from '../../jail/launch-plan.ts';
+import { helperShares } from '../../jail/launch-share.ts';
+import { shareSocketUnit } from '../../jail/share-places.ts';
 import { unitFilter } from '../../jail/seccomp.ts';
 import { stopTimeoutSeconds } from '../../jail/stop.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
@@ -39,13 +41,27 @@ WantedBy=multi-user.target
 export function unitDropIn(
   plan: Pick<
     LaunchPlan,
-    'restartPolicy' | 'shutdownTimeoutSeconds' | 'requests' | 'limits' | 'disks' | 'devices' | 'usesKvm'
+    | 'guest'
+    | 'restartPolicy'
+    | 'shutdownTimeoutSeconds'
+    | 'requests'
+    | 'limits'
+    | 'disks'
+    | 'devices'
+    | 'usesKvm'
+    | 'shares'
   >,
 ): string {
   const stop = `TimeoutStopSec=${stopTimeoutSeconds(plan.shutdownTimeoutSeconds)}\n${unitFilter(plan)}${unitLimits(plan)}`;
   const head = '# Made by Stockade: edits show as drift and are undone.\n';
-  if (plan.restartPolicy === 'never') return `${head}[Service]\nRestart=no\n${stop}`;
-  // A guest that dies over and over again is left alone after five times in a minute.
-  const limit = '[Unit]\nStartLimitIntervalSec=60\nStartLimitBurst=5\n\n';
-  return `${head}${limit}[Service]\nRestart=on-failure\nRestartSec=1\n${stop}`;
+  const restarts = plan.restartPolicy === 'on_crash';
+  const sockets = helperShares(plan.shares).map(({ tag }) => shareSocketUnit(plan.guest, tag));
+  const unit = [
+    // A guest that dies over and over again is left alone after five times in a minute.
+    ...(restarts ? ['StartLimitIntervalSec=60', 'StartLimitBurst=5'] : []),
+    // Wanted, not required: they end when QEMU has connected. Where one cannot listen, QEMU says so and ends.
+    ...(sockets.length === 0 ? [] : [`Wants=${sockets.join(' ')}`, `After=${sockets.join(' ')}`]),
+  ];
+  const about = unit.length === 0 ? '' : `[Unit]\n${unit.join('\n')}\n\n`;
+  return `${head}${about}[Service]\n${restarts ? 'Restart=on-failure\nRestartSec=1' : 'Restart=no'}\n${stop}`;
 }

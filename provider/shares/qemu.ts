@@ -1,0 +1,44 @@
+import type { LaunchShare } from '../jail/launch-share.ts';
+import { qemuOptionValue } from '../jail/qemu-option.ts';
+import { localSharePlace, sharePlaces } from '../jail/share-places.ts';
+import { defaultRoots, type HostRoots } from '../model/paths.ts';
+
+/** QEMU's arguments for a guest's shares. It connects to helpers while it is still root, before it has a chroot. */
+export function shareArguments(
+  guest: string,
+  shares: readonly LaunchShare[],
+  machine: string,
+  roots: HostRoots = defaultRoots,
+): readonly string[] {
+  // microvm has no PCI bus
+  const bus = machine === 'microvm' ? 'device' : 'pci';
+  // virtio as it was before 1.0, which a microvm has unless told otherwise, virtiofsd does not speak
+  const modern = bus === 'device' && shares.some(({ driver }) => driver.kind === 'virtiofs');
+  const devices = shares.flatMap((share, index) => {
+    const id = `share${index}`;
+    const tag = qemuOptionValue(share.tag);
+    const socket = qemuOptionValue(sharePlaces(guest, index, roots).socket);
+    const readonly = share.readonly ? ',readonly=on' : '';
+    switch (share.driver.kind) {
+      case 'virtiofs':
+        return [
+          ...['-chardev', `socket,id=${id},path=${socket}`],
+          ...['-device', `vhost-user-fs-${bus},chardev=${id},tag=${tag}`],
+        ];
+      case 'proxy':
+        return [
+          ...['-fsdev', `proxy,id=${id},socket=${socket}${readonly}`],
+          ...['-device', `virtio-9p-${bus},fsdev=${id},mount_tag=${tag}`],
+        ];
+      case 'local':
+        return [
+          ...[
+            '-fsdev',
+            `local,id=${id},path=${localSharePlace(index)},security_model=${share.driver.securityModel},multidevs=remap${readonly}`,
+          ],
+          ...['-device', `virtio-9p-${bus},fsdev=${id},mount_tag=${tag}`],
+        ];
+    }
+  });
+  return modern ? ['-global', 'virtio-mmio.force-legacy=false', ...devices] : devices;
+}

@@ -1,0 +1,72 @@
+import type { HelperShare, LaunchShareDriver, ShareIdRange } from '../jail/launch-share.ts';
+import { exportPlace } from '../jail/share-places.ts';
+import { words, type ShellText } from '../model/shell.ts';
+
+type Virtiofs = Extract<LaunchShareDriver, { readonly kind: 'virtiofs' }>;
+
+/** Requests are answered by that many threads: a guest's requests wait for each other otherwise. */
+const threads = 8;
+
+/**
+ * virtiofsd on the socket on which systemd listens (descriptor 3). `namespace`, its strongest sandbox: mount, pid and network
+ * namespaces of its own once more, the export as their root, and its own list of system calls.
+ */
+export function virtiofsCommand(driver: Virtiofs): ShellText {
+  const options = driver.implementation === 'c' ? cOptions(driver) : rustOptions(driver);
+  return words([driver.helper, '--fd=3', ...options]);
+}
+
+function cOptions({ cache, announceSubmounts }: Virtiofs): readonly string[] {
+  const settings = [
+    `source=${exportPlace}`,
+    'sandbox=namespace',
+    // QEMU 7.2 calls `never` so
+    `cache=${cache === 'never' ? 'none' : cache}`,
+    'xattr',
+    ...(announceSubmounts ? ['announce_submounts'] : []),
+  ];
+  return ['-f', `--thread-pool-size=${threads}`, ...settings.flatMap((setting) => ['-o', setting])];
+}
+
+function rustOptions({ cache, announceSubmounts, uidMap, gidMap }: Virtiofs): readonly string[] {
+  return [
+    `--shared-dir=${exportPlace}`,
+    '--sandbox=namespace',
+    '--seccomp=kill',
+    `--cache=${cache}`,
+    '--xattr',
+    `--thread-pool-size=${threads}`,
+    announceSubmounts ? '--announce-submounts' : '--no-announce-submounts',
+    // no more descriptors than the limit it is started with
+    '--rlimit-nofile=0',
+    ...translation('--translate-uid', uidMap),
+    ...translation('--translate-gid', gidMap),
+  ];
+}
+
+/** What is mapped to nowhere is refused: the gaps between the ranges, and all above the last. */
+function translation(option: string, ranges: readonly ShareIdRange[]): readonly string[] {
+  if (ranges.length === 0) return [];
+  const mapped = ranges.map(({ guest, host, count }) => `${option}=map:${guest}:${host}:${count}`);
+  const forbidden = gaps(ranges).map(({ first, count }) => `${option}=forbid-guest:${first}:0:${count}`);
+  return [...mapped, ...forbidden];
+}
+
+const highestId = 4_294_967_294;
+
+function gaps(
+  ranges: readonly ShareIdRange[],
+): readonly { readonly first: number; readonly count: number }[] {
+  const found: { first: number; count: number }[] = [];
+  let next = 0;
+  for (const { guest, count } of [...ranges].sort((one, other) => one.guest - other.guest)) {
+    if (guest > next) found.push({ first: next, count: guest - next });
+    next = guest + count;
+  }
+  if (next <= highestId) found.push({ first: next, count: highestId - next + 1 });
+  return found;
+}
+
+export function isVirtiofs(share: HelperShare): share is HelperShare & { readonly driver: Virtiofs } {
+  return share.driver.kind === 'virtiofs';
+}
