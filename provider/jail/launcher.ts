@@ -7,6 +7,7 @@ import { disksStep } from './disks.ts';
 import { filesStep } from './files.ts';
 import type { LaunchPlan } from './launch-plan.ts';
 import { leaseStep } from './lease.ts';
+import { procCommand } from './local-shares.ts';
 import { loggersStep, pipesStep, startLogger } from './logger.ts';
 import { namespacesStep, pidNamespaceCommand } from './namespaces.ts';
 import { closeInherited, lastRedirections } from './open-files.ts';
@@ -128,7 +129,7 @@ function launchStep(plan: LaunchPlan, places: GuestPlaces): LauncherStep {
   [ "$shared" = no ] || own_user=''
   exec ${rlimitsCommand(plan)} \\
     ${pidNamespaceCommand(plan)} \\
-    ${capabilitiesCommand(plan)} \\
+    ${procCommand(plan)}${capabilitiesCommand(plan)} \\
     ${qemuCommand(plan)} \\
     ${userArguments(plan)} \\
     ${plan.requests.chroot === 'on' ? chrootArguments(plan, places.chroot) : sh``} \\

@@ -2,6 +2,7 @@ import { lines, sh, type ShellText, word, words } from '../model/shell.ts';
 import { devMounts, showHostDevMounts } from './device-nodes.ts';
 import { imagesByPath } from './disks.ts';
 import { deviceModel, type Findings } from './judge.ts';
+import { showLocalShares } from './local-shares.ts';
 import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import type { GuestObservation, MountObservation } from './observation.ts';
 import type { GuestPlaces } from './places.ts';
@@ -105,7 +106,7 @@ ${lines(mounts.map((line) => sh`      ${word(line)} \\`))}
     [ -z "\${guest_initrd-}" ] || show "$guest_initrd" ${word(viewInitrd)}
   } >"$run/fstab"
   [ $# -eq 0 ] || cp -P -- "$@" "$view/" || fail "cannot fill $view"${ownName(plan)}
-  mount --all --fstab "$run/fstab" || fail 'cannot mount what the guest is to see'
+  mount --all --fstab "$run/fstab" || fail 'cannot mount what the guest is to see'${showLocalShares(plan)}
   umask 077`,
   };
 }

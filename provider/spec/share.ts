@@ -46,7 +46,7 @@ export const shareSchema = z.strictObject({
   ),
   securityModel: field(
     z.enum(shareSecurityModels).optional(),
-    "Of `local` alone: where owner and mode that the guest gives a file are kept. `mapped-xattr` in extended attributes, `mapped-file` in files beside it, `none` nowhere (the files are simply those of QEMU's user). Default: `mapped-xattr`.",
+    "Of `local` alone: where owner and mode that the guest gives a file are kept. `mapped-file` in files beside it (the guest has no extended attributes then), `mapped-xattr` in extended attributes, `none` nowhere (the files are simply those of QEMU's user). The last two need a /proc in QEMU's root, which an empty chroot has not: they go with `isolation.off` of `chroot`. Default: `mapped-file`.",
   ),
   cache: field(
     z.enum(shareCaches).optional(),

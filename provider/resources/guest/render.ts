@@ -47,6 +47,7 @@ export function renderGuest(
     initrd: guest.initrd === undefined ? undefined : pathOnHost(guest.initrd, roots),
   };
   const shares = launchShares(guest, host);
+  const requests = layerRequests(guest.isolation, host);
   // virtiofsd reads and writes the guest's memory
   const sharedMemory = guest.sharedMemory || shares.some(({ driver }) => driver.kind === 'virtiofs');
   const plan: LaunchPlan = {
@@ -54,12 +55,12 @@ export function renderGuest(
     qemuBinary: qemu.binary,
     qemuArguments: [
       ...qemuArguments({ ...guest, sharedMemory }, files, qemu, roots),
-      ...shareArguments(guest.name, shares, guest.machine, roots),
+      ...shareArguments(guest.name, { shares, requests }, guest.machine, roots),
     ],
     confinement: qemuConfinement(qemu),
     vcpus: guest.vcpus,
     usesKvm: guest.accelerator === 'kvm',
-    requests: layerRequests(guest.isolation, host),
+    requests,
     disks: guest.disks,
     sharedMemoryMib: sharedMemory ? guest.memoryMib : 0,
     shares,

@@ -28,6 +28,6 @@ function driverOf(
   if (wants('proxy') && proxyHelper !== undefined && qemu?.fsdevDrivers.includes('proxy') === true)
     return { kind: 'proxy', helper: proxyHelper };
   if (wants('local') && qemu?.fsdevDrivers.includes('local') === true)
-    return { kind: 'local', securityModel: share.securityModel ?? 'mapped-xattr' };
+    return { kind: 'local', securityModel: share.securityModel ?? 'mapped-file' };
   return undefined;
 }

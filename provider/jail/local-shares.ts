@@ -1,0 +1,67 @@
+import { lines, sh, type ShellText, word } from '../model/shell.ts';
+import type { LaunchPlan } from './launch-plan.ts';
+import type { LaunchShare } from './launch-share.ts';
+import { localSharePlace } from './share-places.ts';
+
+interface LocalShare {
+  readonly share: LaunchShare;
+  readonly index: number;
+}
+
+/** Shares that QEMU serves itself, with their numbers among all. */
+export function localShares({ shares }: Pick<LaunchPlan, 'shares'>): readonly LocalShare[] {
+  return shares
+    .map((share, index) => ({ share, index }))
+    .filter(({ share }) => share.driver.kind === 'local');
+}
+
+/** Security models that keep owners and modes by names below /proc/self/fd: QEMU's 9p-util (7.2 and 10.0, tried). */
+export function needsProc({ share }: LocalShare): boolean {
+  return share.driver.kind === 'local' && share.driver.securityModel !== 'mapped-file';
+}
+
+/** QEMU needs a /proc of its own to serve a share: that of its pid namespace, mounted once it is in there. */
+export function showsProc(plan: Pick<LaunchPlan, 'shares' | 'requests'>): boolean {
+  return (
+    plan.requests['mount-namespace'] === 'on' &&
+    plan.requests['pid-namespace'] === 'on' &&
+    localShares(plan).some(needsProc)
+  );
+}
+
+/**
+ * Part of the step `view`: directories that QEMU serves itself, each entered and looked at, then mounted by what was looked at. Without
+ * set-user-id programs and devices, and read-only where the guest only reads.
+ */
+export function showLocalShares(plan: LaunchPlan): ShellText {
+  const shown = localShares(plan);
+  if (shown.length === 0) return sh``;
+  return sh`
+  # show_share DIRECTORY PLACE OPTIONS: the directory itself, whatever its name leads to by then
+  show_share() {
+    mkdir -p -- "$view$2" || fail "cannot fill $view"
+    (
+      cd -P -- "$1" || fail "cannot enter $1"
+      [ "$(pwd -P)" = "$1" ] || fail "$1 leads over a symbolic link: give the directory's own path"
+      case ,$3, in *,ro,*) ;; *)
+        setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
+          fail "the guest's user may not write to $1: give it to uid $uid (chown $uid), or share it readonly" ;;
+      esac
+      mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" || fail "cannot mount $1"
+    ) || exit
+  }
+${lines(shown.map(showShare))}`;
+}
+
+function showShare({ share, index }: LocalShare): ShellText {
+  const options = share.readonly ? 'ro,nosuid,nodev' : 'nosuid,nodev';
+  return sh`  show_share ${word(share.source)} ${word(localSharePlace(index))} ${word(options)}`;
+}
+
+/** Part of the last command, between the pid namespace and what QEMU is started by. */
+export function procCommand(plan: LaunchPlan): ShellText {
+  return showsProc(plan)
+    ? sh`sh -c 'mount -t proc -o nosuid,nodev,noexec stockade-proc /proc && exec "$@"' sh \\
+    `
+    : sh``;
+}
