@@ -2,7 +2,7 @@ import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText, word } from '../model/shell.ts';
 import { confinedProcesses, judge } from './judge.ts';
 import { writableBytes } from './disk-sizes.ts';
-import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
+import { type IsolationExpectation, type LaunchPlan, usesVfio } from './launch-plan.ts';
 import { loggerLimits } from './logger.ts';
 import type { GuestObservation, ProcessObservation } from './observation.ts';
 
@@ -36,8 +36,7 @@ function fileSize({ disks, sharedMemoryMib }: LimitedPlan): number {
 
 /** Nothing, but for guests with a VFIO device: these have their whole memory locked. */
 function lockedMemory({ devices, limits }: LimitedPlan): number {
-  const usesVfio = devices.some((device) => device.startsWith('vfio/'));
-  return usesVfio ? (limits.memoryMib + vfioOverheadMib) * mib : 0;
+  return usesVfio(devices) ? (limits.memoryMib + vfioOverheadMib) * mib : 0;
 }
 
 /**

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { layerNames, switchableLayers } from '../model/evidence.ts';
 import { imageRules } from './disk-rules.ts';
 import { field, hostPath, plainText } from './field.ts';
-import { busRules, deviceRules, diskRules, isolationRules } from './guest-rules.ts';
+import { devicePath, deviceRules } from './device-rules.ts';
+import { busRules, diskRules, isolationRules } from './guest-rules.ts';
 import { nameSchema } from './names.ts';
 import { userSchemes } from './qemu-users.ts';
 
@@ -146,12 +147,8 @@ export const guestSchema = z
       '`none`, or `user` (QEMU plays the network itself; it reaches what QEMU reaches: nothing, in a net namespace of its own). Default: `none`.',
     ),
     devices: field(
-      z
-        .array(hostPath().refine((path) => /^\/dev\/[^/]/.test(path), 'must lie below /dev'))
-        .max(32)
-        .superRefine(deviceRules)
-        .optional(),
-      "Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each shows as a gain in the plan. Default: none.",
+      z.array(devicePath()).max(32).superRefine(deviceRules).optional(),
+      "Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each by its own path, over no symbolic link; it is copied with its mode, owner and ACL. A guest does not start where one is not there or is no device. Each shows as a gain in the plan. Default: none.",
       { unordered: true },
     ),
     limits: field(limitsSchema.optional(), 'What the guest may take from its host.'),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseEvidence, proveIsolation } from '../../../provider/jail/evidence.ts';
-import { isolationExpectation } from '../../../provider/jail/launch-plan.ts';
+import { isolationExpectation } from '../../../provider/jail/expectation.ts';
 import { parseLimits, parseMountinfo, parseStat } from '../../../provider/jail/proc-parse.ts';
 import { samplePlan } from '../../samples.ts';
 import { stepExitCodes, stepOfExitCode } from '../../../provider/jail/step.ts';
@@ -243,6 +243,49 @@ describe('what another could take', () => {
     expect(seenWith(mounts.filter((line) => !line.includes(` /dev/${name} `)))?.observed).toContain(
       complaint,
     );
+  });
+
+  describe('a device that was given', () => {
+    const node = (path: string, number: string, mode = '21a4') => [
+      path,
+      '9',
+      '9',
+      mode,
+      '0',
+      '0',
+      'a',
+      number,
+    ];
+    const held = (target: string, ...stats: readonly string[]) => {
+      const given = {
+        ...expectation,
+        deviceNodes: [...expectation.deviceNodes, 'vfio/12'],
+        devices: ['vfio/12'],
+      };
+      const bytes = stream(
+        ...[...start, ...guest.slice(0, 5), '', 'strangers', '', 'threads', '', 'lines', ''],
+        ...['files', ...boot, ...stat, 'links', '/proc/11/fd/3', 'c', target],
+        ...['stats', ...executable, ...stats, 'end'],
+      );
+      const parsed = parseEvidence(bytes, [given], 'hv1');
+      const [observation] = parsed.ok ? parsed.value : [];
+      if (observation === undefined) throw new Error('no observation');
+      return proveIsolation(observation, given).layers.find(({ layer: name }) => name === 'open-files');
+    };
+    const open = (number: string, mode?: string) => node('/proc/11/fd/3', number, mode);
+    const own = node('/dev/vfio/12', '5');
+
+    it.each([
+      ['is held', '/dev/vfio/12', [...open('5'), ...own], 'effective'],
+      ['is held, and what stands for it', 'anon_inode:[vfio-device]', [], 'effective'],
+      ['is another one under its name', '/dev/vfio/12', [...open('6'), ...own], 'ineffective'],
+      ['is a block device under its name', '/dev/vfio/12', [...open('5', '61a4'), ...own], 'ineffective'],
+      ['is held under another name', '/dev/vfio/13', [...open('5'), ...own], 'ineffective'],
+      ['is none of the host any more', '/dev/vfio/12', open('5'), 'ineffective'],
+      ['was opened meanwhile', '/dev/vfio/12', own, 'unproven'],
+    ] as const)('%s', (_, target, stats, state) => {
+      expect(held(target, ...stats)?.state).toBe(state);
+    });
   });
 
   it("the kernel's accelerator is open only where it was asked for", () => {
