@@ -17,7 +17,8 @@ beforeAll(async () => {
 mknod -m 0640 /dev/given/12 c 1 9 && chown 0:1234 /dev/given/12
 mknod -m 0600 /dev/given/other c 1 5
 mknod -m 0660 /dev/given/deep/loop b 7 0
-ln -s given/12 /dev/link && ln -s given /dev/directory`);
+ln -s given/12 /dev/link && ln -s given /dev/directory
+setfacl -m u:4321:rw /dev/given/12`);
 });
 
 const inside = async (evidence: GuestEvidence | undefined, script: ShellText): Promise<string> => {
@@ -52,6 +53,31 @@ describe('devices of the definition', () => {
     expect(files).toBe('given\ngiven/12\ngiven/deep\ngiven/deep/loop\nnet\nnet/tun\n');
     const open = evidence.layers.find(({ layer }) => layer === 'open-files');
     expect(open?.raw.filter((line) => line.endsWith(' /dev/given/12'))).toHaveLength(1);
+    await jail.stop(guest);
+  });
+
+  it('keep the ACL of the host’s node', async () => {
+    const [guest, evidence] = await started({ plan: { devices: ['given/12', 'given/other'] } });
+    const acl = (node: string) => sh`getfacl --numeric --omit-header -- ${word(node)}`;
+    const ours = await inside(evidence, acl('given/12'));
+    expect(ours).toContain('user:4321:rw-\n');
+    expect(ours).toBe(await running.host.run(sh`cd /dev && ${acl('given/12')}`));
+    expect(await inside(evidence, acl('given/other'))).not.toContain('4321');
+    await jail.stop(guest);
+  });
+
+  it('would have neither ACL nor owner from a launcher that does not copy them', async () => {
+    const breakLauncher = (script: string) => script.replaceAll('cp -a -- ', 'cp -R -- ');
+    const guest = jail.place({ plan: { devices: ['given/12'] }, breakLauncher });
+    await jail.start(guest);
+    const [evidence] = await jail.until(
+      () => jail.evidence(guest),
+      ([shown]) => shown !== undefined && stateOf(shown, 'user') === 'effective',
+    );
+    expect(await inside(evidence, sh`getfacl --numeric --omit-header given/12`)).not.toContain('4321');
+    expect(observedOf(evidence, 'private-dev')).toBe(
+      "ineffective: /dev/given/12 belongs to 0:0, the host's own to 0:1234",
+    );
     await jail.stop(guest);
   });
 
@@ -113,8 +139,8 @@ describe('evidence of nodes', () => {
     ['none', sh`rm given/deep/loop`, '/dev/given/deep/loop is missing'],
     [
       'a mode with more in it',
-      sh`chmod 0646 given/12`,
-      "/dev/given/12 has mode 0646, the host's own 0640",
+      sh`setfacl -b given/12 && chmod 0646 given/12`,
+      "/dev/given/12 has mode 0646, the host's own 0660",
     ],
     ['another owner', sh`chown 1:1234 given/12`, "/dev/given/12 belongs to 1:1234, the host's own to 0:1234"],
     [
