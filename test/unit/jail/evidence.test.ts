@@ -297,6 +297,63 @@ describe('what another could take', () => {
   });
 });
 
+describe('loggers', () => {
+  const pipe = (log: string) => `${expectation.runDirectory}/${log}`;
+  const processStat = (pid: number, parent: number) => [
+    `/proc/${pid}/stat`,
+    `${pid} (sh) S ${parent} ${'0 '.repeat(17)}7 0`,
+  ];
+  const program = (pid: number) => [`/proc/${pid}/exe`, '1', '40', '81ed', '0', '0', '0', '0'];
+  const opened = (pid: number, target: string, type = 'p') => [`/proc/${pid}/fd/0`, type, target];
+  const honest = [
+    ...opened(11, '/dev/null', 'c'),
+    ...opened(12, pipe('serial')),
+    ...opened(13, pipe('stderr')),
+  ];
+  const lost = (links: readonly string[], parent = 10, active = 'active') => {
+    const observation = observe(
+      stream(
+        ...['time', '2026-01-02T03:04:05Z\n', 'units'],
+        `Id=stockade-guest@web1.service\nActiveState=${active}\nMainPID=10`,
+        ...['guest', 'web1', '300001', '10', ' 11 12 13', '', 'strangers', ''],
+        ...['files', ...boot, ...stat, ...processStat(12, parent), ...processStat(13, 10)],
+        ...['links', '/proc/10/ns/pid', 'f', 'pid:[1]', '/proc/12/ns/pid', 'f', 'pid:[1]'],
+        ...['/proc/13/ns/pid', 'f', 'pid:[1]', ...links],
+        ...['stats', ...executable, ...program(12), ...program(13), 'end'],
+      ),
+    );
+    return proveIsolation(observation, expectation).lostHelpers;
+  };
+
+  it('are there while they hold their pipes', () => {
+    expect(lost(honest)).toEqual([]);
+  });
+
+  it.each([
+    ['one holds another file', [...honest.slice(0, 6), ...opened(13, '/x')], 10, ['logger of stderr']],
+    [
+      'a file is called like its pipe',
+      [...honest.slice(0, 6), ...opened(13, pipe('stderr'), 'f')],
+      10,
+      ['logger of stderr'],
+    ],
+    ['only what it had started is left', honest, 1, ['logger of serial']],
+  ] as const)('are lost where %s', (_, links, parent, what) => {
+    expect(lost(links, parent)).toEqual(what);
+  });
+
+  it.each([
+    ['the unit is being stopped', honest, 'deactivating'],
+    ['QEMU has ended meanwhile', honest.slice(3), 'active'],
+  ] as const)('are not missed where %s', (_, links, active) => {
+    expect(lost(links, 1, active)).toEqual([]);
+  });
+
+  it('are not missed where their files could not be read', () => {
+    expect(lost(honest.slice(0, 6))).toEqual([]);
+  });
+});
+
 describe('lines of /proc', () => {
   it('stat counts from the last parenthesis', () => {
     expect(parseStat(`5 (x) R 1 1\n) S 4 ${'0 '.repeat(17)}123 0\n`)).toEqual({
