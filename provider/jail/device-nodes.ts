@@ -1,5 +1,5 @@
 import type { LayerEvidence } from '../model/evidence.ts';
-import { lines, sh, type ShellText, word, words } from '../model/shell.ts';
+import { joined, lines, sh, type ShellText, word, words } from '../model/shell.ts';
 import { deviceModel, judge, namespaceParent } from './judge.ts';
 import { baseDeviceNodes, deviceNodesOf, type IsolationExpectation, type LaunchPlan } from './launch-plan.ts';
 import { nodeFaults, ownDirectories } from './node-evidence.ts';
@@ -101,7 +101,7 @@ function copies(nodes: readonly string[], hostDevMounts: boolean): readonly Shel
   done
   cp -a -- "$@" ${last} "$view/dev/" || fail 'cannot copy device nodes'`;
   if (below.length === 0) return [flat];
-  const made = directories.map((path) => sh`"$view"${word(path)}`).reduce((all, each) => sh`${all} ${each}`);
+  const made = joined(directories.map((path) => sh`"$view"${word(path)}`));
   return [
     flat,
     sh`  umask 022

@@ -1,6 +1,6 @@
 import type { ReadSection } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
-import { type ShellText, sh, word, words } from '../model/shell.ts';
+import { joined, sh, word, words } from '../model/shell.ts';
 import { tryDevices } from './device-rule.ts';
 import { cgroupFiles } from './observation.ts';
 import { baseDeviceNodes } from './launch-plan.ts';
@@ -34,11 +34,10 @@ export const launchPrograms = [
   '/usr/bin/unshare',
 ] as const;
 
-const limitFiles = joined(cgroupFiles.map((name) => sh` $1/${word(name)}`));
-
-function joined(texts: readonly ShellText[]): ShellText {
-  return texts.reduce((all, text) => sh`${all}${text}`);
-}
+const limitFiles = joined(
+  cgroupFiles.map((name) => sh` $1/${word(name)}`),
+  sh``,
+);
 
 /**
  * Reads everything the evidence of these guests rests on: eleven forks, whatever their number. What comes back is fields ended

@@ -1,5 +1,5 @@
 import type { LayerEvidence } from '../model/evidence.ts';
-import { sh, type ShellText, word } from '../model/shell.ts';
+import { joined, sh, type ShellText, word } from '../model/shell.ts';
 import { confinedProcesses, judge } from './judge.ts';
 import { writableBytes } from './disk-sizes.ts';
 import { type IsolationExpectation, type LaunchPlan, usesVfio } from './launch-plan.ts';
@@ -66,10 +66,6 @@ export function rlimitsCommand(plan: LaunchPlan): ShellText {
   const { nproc = 0, ...others } = rlimitValues(plan, false);
   const options = Object.entries(others).map(([name, value]) => word(`--${name}=${value}`));
   return sh`prlimit ${joined(options)} \${own_user:+--nproc=${nproc}}`;
-}
-
-function joined(options: readonly ShellText[]): ShellText {
-  return options.reduce((all, option) => sh`${all} ${option}`);
 }
 
 export function proveRlimits(

@@ -8,7 +8,7 @@ import { nameSchema } from './names.ts';
 import { userSchemes } from './qemu-users.ts';
 
 /** A file of the applier's machine, uploaded once per host and kept by digest, or a file of the host. */
-export const guestFileSchema = z
+const guestFileSchema = z
   .strictObject({
     file: field(
       plainText(4096).optional(),
@@ -26,7 +26,7 @@ export const guestFileSchema = z
 const imageFormats = ['raw', 'qcow2'] as const;
 
 /** One image of a pinned backing chain. */
-export const backingSchema = z.strictObject({
+const backingSchema = z.strictObject({
   path: field(hostPath(), 'The image: an absolute path on the host.'),
   format: field(z.enum(imageFormats), 'Its format: `raw` or `qcow2`. Never guessed.'),
 });
@@ -93,7 +93,7 @@ export const isolationFields = z.strictObject({
   ),
 });
 
-export const isolationSchema = isolationFields.superRefine(isolationRules);
+const isolationSchema = isolationFields.superRefine(isolationRules);
 
 /** x86 machine types. QEMU supports only those of `securityBoundaryMachines` as a security boundary. */
 export const machineTypes = ['q35', 'pc', 'microvm', 'isapc'] as const;
@@ -106,7 +106,7 @@ export const securityBoundaryMachines: readonly string[] = [
   'xenpvh',
 ];
 
-export const usersReference = new RegExp(`^[a-z0-9][a-z0-9-]{0,62}/(${userSchemes.join('|')})$`);
+const usersReference = new RegExp(`^[a-z0-9][a-z0-9-]{0,62}/(${userSchemes.join('|')})$`);
 
 /** A restricted guest: QEMU as a user of its own, in an empty chroot, in private namespaces, with no privileges. */
 export const guestSchema = z
@@ -175,8 +175,6 @@ export const guestSchema = z
   })
   .superRefine(busRules);
 
-export type DiskSpec = z.output<typeof diskSchema>;
 export type LimitsSpec = z.output<typeof limitsSchema>;
-export type IsolationSpec = z.output<typeof isolationSchema>;
 export type GuestFileSpec = z.output<typeof guestFileSchema>;
 export type GuestSpec = z.output<typeof guestSchema>;
