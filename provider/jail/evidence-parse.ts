@@ -4,7 +4,7 @@ import { parseTrials } from './device-rule.ts';
 import { parseImages } from './disks.ts';
 import { bootIdOf, type Indexed, indexed, namespacesOf } from './evidence-index.ts';
 import { hostNodesOf, nodesBelow } from './evidence-nodes.ts';
-import { processesOf, strangersOf } from './evidence-processes.ts';
+import { helperWentAway, processesOf, strangersOf } from './evidence-processes.ts';
 import { type RawEvidence, type RawGuest, readEvidenceStream } from './evidence-stream.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import {
@@ -48,6 +48,7 @@ export function parseEvidence(
         unit,
         running: processes.some((process) => process.role === 'device-model'),
         processes,
+        helperWentAway: helperWentAway(guest, raw),
         strangers: strangersOf(guest, raw, expectation),
         cgroup: cgroupOf(unit?.controlGroup, raw, trials),
         hostNamespaces: namespacesOf(1, raw),

@@ -12,8 +12,9 @@ export function lostLoggers(
   observation: GuestObservation,
   { runDirectory }: Pick<IsolationExpectation, 'runDirectory'>,
 ): readonly (typeof logNames)[number][] {
-  const { processes, unit } = observation;
+  const { processes, unit, helperWentAway } = observation;
   if (unit?.activeState !== 'active' || deviceModel(observation)?.openFiles === undefined) return [];
+  if (helperWentAway) return [];
   const helpers = processes.filter(({ role, parentPid }) => role === 'logger' && parentPid === unit.mainPid);
   if (helpers.some(({ openFiles }) => openFiles === undefined)) return [];
   return logNames.filter(

@@ -147,6 +147,8 @@ export interface GuestObservation {
    * wherever they are now.
    */
   readonly processes: readonly ProcessObservation[];
+  /** A helper ended while it was looked at: what is not there may just have been. */
+  readonly helperWentAway: boolean;
   /** Processes of the guest's uid outside its unit. */
   readonly strangers: readonly number[] | undefined;
   readonly cgroup: CgroupObservation;
