@@ -144,6 +144,7 @@ export function sampleEvidence(guest: GuestDesired, change: Partial<GuestEvidenc
     takenAt: '2026-01-02T03:04:05Z',
     running: true,
     processes: [],
+    lostHelpers: [],
     layers: layerNames.map((layer) => ({
       layer,
       state: 'effective',

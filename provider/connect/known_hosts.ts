@@ -107,7 +107,7 @@ function parsePattern(names: string): HostPattern | string {
 }
 
 /** Whether a line's host field covers a name as known_hosts writes it: `host`, or `[host]:port`. */
-export function matchesHost(pattern: HostPattern, name: string): boolean {
+function matchesHost(pattern: HostPattern, name: string): boolean {
   const host = name.toLowerCase();
   if (pattern.kind === 'hashed') {
     return timingSafeEqual(createHmac('sha1', pattern.salt).update(host).digest(), pattern.hash);

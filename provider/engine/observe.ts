@@ -1,5 +1,6 @@
 import { evidenceSection, evidenceSectionName, parseEvidence, proveIsolation } from '../jail/evidence.ts';
-import { type IsolationExpectation, isolationExpectation } from '../jail/launch-plan.ts';
+import { isolationExpectation } from '../jail/expectation.ts';
+import type { IsolationExpectation } from '../jail/launch-plan.ts';
 import { failure, type Result, success } from '../model/diagnostic.ts';
 import type { GuestEvidence } from '../model/evidence.ts';
 import type { ReadSection } from '../model/operation.ts';

@@ -49,7 +49,7 @@ export function openJournal(path: string): Result<Journal> {
 }
 
 /** What a person looks for comes first. No byte of it moves a terminal's cursor: all but printable ASCII is escaped. */
-export function journalLine(event: ExecutorEvent): string {
+function journalLine(event: ExecutorEvent): string {
   const { at, type, ...rest } = event;
   const json = JSON.stringify({ at, type, text: describeEvent(event), ...rest });
   const escaped = json.replace(

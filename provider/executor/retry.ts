@@ -24,12 +24,12 @@ export const defaultRetryPolicy: RetryPolicy = {
 /** What may pass by itself. A wrong host key, a refused login or missing sudo do not. */
 const passing = new Set(['host-unreachable', 'connection-lost', 'channel-refused']);
 
-export function isPassing(diagnostics: readonly Diagnostic[]): boolean {
+function isPassing(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.length > 0 && diagnostics.every(({ code }) => passing.has(code));
 }
 
 /** Waits before the try after `attempt` (from 1): between half and the whole of a bound that doubles. */
-export function waitAfter(attempt: number, policy: RetryPolicy): number {
+function waitAfter(attempt: number, policy: RetryPolicy): number {
   const bound = Math.min(policy.maxMilliseconds, policy.baseMilliseconds * 2 ** (attempt - 1));
   return Math.round((bound * (1 + policy.random())) / 2);
 }

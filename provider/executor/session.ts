@@ -25,7 +25,7 @@ export interface SessionLimits {
   readonly stdoutBytes: number;
 }
 
-export const defaultSessionLimits: SessionLimits = {
+const defaultSessionLimits: SessionLimits = {
   readTimeoutSeconds: 180,
   writeTimeoutSeconds: 1800,
   lockWaitSeconds: 60,

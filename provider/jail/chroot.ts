@@ -82,7 +82,7 @@ function directoryFaults(root: FileObservation): readonly string[] {
   return faults;
 }
 
-export function sameFile(one: FileObservation, other: FileObservation): boolean {
+function sameFile(one: FileObservation, other: FileObservation): boolean {
   return one.device === other.device && one.inode === other.inode;
 }
 

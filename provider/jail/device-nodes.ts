@@ -1,8 +1,9 @@
 import type { LayerEvidence } from '../model/evidence.ts';
-import { sh, type ShellText, words } from '../model/shell.ts';
+import { joined, lines, sh, type ShellText, word, words } from '../model/shell.ts';
 import { deviceModel, judge, namespaceParent } from './judge.ts';
 import { baseDeviceNodes, deviceNodesOf, type IsolationExpectation, type LaunchPlan } from './launch-plan.ts';
-import type { FileObservation, GuestObservation, MountObservation } from './observation.ts';
+import { nodeFaults, ownDirectories } from './node-evidence.ts';
+import type { GuestObservation, MountObservation } from './observation.ts';
 import type { LauncherStep } from './step.ts';
 
 /** libvirt's size and mode of a guest's /dev. Unit: bytes. */
@@ -27,17 +28,6 @@ export function devMounts(
   ];
 }
 
-/** Major and minor number by name (Linux, admin-guide/devices.txt). */
-const numbers: Readonly<Record<string, readonly [number, number]>> = {
-  null: [1, 3],
-  zero: [1, 5],
-  full: [1, 7],
-  random: [1, 8],
-  urandom: [1, 9],
-  ptmx: [5, 2],
-  kvm: [10, 232],
-};
-
 /**
  * Prints lines of fstab(5) for all that the host has mounted on directories below /dev, as libvirt takes it over: those on
  * top, with what is below each. Names in /proc/self/mounts are written as fstab wants them.
@@ -56,29 +46,71 @@ export function showHostDevMounts(plan: Pick<LaunchPlan, 'requests' | 'hostDevMo
     done </proc/self/mounts`;
 }
 
-/** Directories below /dev, each with the file system that is mounted there. */
-const subdirectories: Readonly<Record<string, string>> = { pts: 'devpts', shm: 'tmpfs', mqueue: 'mqueue' };
+/**
+ * Nodes are copied from the host's /dev with mode, owner and ACL; /dev/pts, /dev/shm and /dev/mqueue are new and empty. What was
+ * asked for has to be there, also for a guest that sees the host's /dev. Its names stay in the file `devices` of the guest's run
+ * directory, a line each, for the evidence.
+ */
+export function deviceNodesStep(plan: LaunchPlan): LauncherStep | undefined {
+  const isPrivate = plan.requests['private-dev'] === 'on';
+  if (!isPrivate && plan.devices.length === 0) return undefined;
+  const wanted = deviceNodesOf(plan).filter((node) => !isBase(node));
+  return {
+    name: 'device-nodes',
+    comment: sh`A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues`,
+    body: lines([
+      record(plan.devices),
+      ...(wanted.length === 0 ? [] : [checks(wanted)]),
+      ...(isPrivate ? copies(wanted, plan.hostDevMounts) : []),
+    ]),
+  };
+}
 
 function isBase(node: string): boolean {
   return (baseDeviceNodes as readonly string[]).includes(node);
 }
 
-/** Nodes are copied from the host's /dev with mode, owner and ACL; /dev/pts, /dev/shm and /dev/mqueue are new and empty. */
-export function deviceNodesStep(plan: LaunchPlan): LauncherStep {
-  const asked = deviceNodesOf(plan).filter((node) => !isBase(node));
-  const last = plan.hostDevMounts ? sh`/dev/ptmx` : sh`"$view/dev/pts/ptmx"`;
-  return {
-    name: 'device-nodes',
-    comment: sh`A /dev with nothing but what QEMU needs: the host's nodes by name, and its own terminals, shared memory and queues`,
-    body: sh`  set -- ${words(asked.map((node) => `/dev/${node}`))}
+function record(devices: readonly string[]): ShellText {
+  if (devices.length === 0) return sh`  [ ! -e "$run/devices" ] || : >"$run/devices"`;
+  return sh`  printf '%s\\n' ${words(devices)} >"$run/devices" || fail "cannot write $run/devices"`;
+}
+
+/** A name that leads elsewhere could be made to lead anywhere between this check, the unit's device rule and the copy. */
+function checks(nodes: readonly string[]): ShellText {
+  return sh`  set -- ${words(nodes.map((node) => `/dev/${node}`))}
   for path do
+    part=$path
+    while [ "$part" != /dev ]; do
+      [ ! -L "$part" ] || fail "$path leads over the symbolic link $part: give the device's own path"
+      part=\${part%/*}
+    done
     [ -c "$path" ] || [ -b "$path" ] || fail "$path is no device, or not there"
-  done
-  for path in ${words(baseDeviceNodes.filter((node) => node !== 'ptmx').map((node) => `/dev/${node}`))}; do
+  done`;
+}
+
+/** Nodes right below /dev by one command, then those in directories. A mount of the host's that was moved in has its nodes already. */
+function copies(nodes: readonly string[], hostDevMounts: boolean): readonly ShellText[] {
+  const top = nodes.filter((node) => !node.includes('/')).map((node) => `/dev/${node}`);
+  const below = nodes.filter((node) => node.includes('/')).map((node) => `/dev/${node}`);
+  const directories = [...new Set(below.map((path) => path.slice(0, path.lastIndexOf('/'))))];
+  const last = hostDevMounts ? sh`/dev/ptmx` : sh`"$view/dev/pts/ptmx"`;
+  const base = baseDeviceNodes.filter((node) => node !== 'ptmx').map((node) => `/dev/${node}`);
+  const flat = sh`  set -- ${words(top)}
+  for path in ${words(base)}; do
     [ ! -e "$path" ] || set -- "$@" "$path"
   done
-  cp -a -- "$@" ${last} "$view/dev/" || fail 'cannot copy device nodes'`,
-  };
+  cp -a -- "$@" ${last} "$view/dev/" || fail 'cannot copy device nodes'`;
+  if (below.length === 0) return [flat];
+  const made = joined(directories.map((path) => sh`"$view"${word(path)}`));
+  return [
+    flat,
+    sh`  umask 022
+  mkdir -p -- ${made} || fail 'cannot make directories for device nodes'
+  umask 077
+  for path in ${words(below)}; do
+    [ "$path" -ef "$view$path" ] || cp -a -- "$path" "$view\${path%/*}/" || fail "cannot copy $path"
+  done`,
+  ];
 }
 
 export function provePrivateDev(
@@ -119,7 +151,7 @@ function mountFaults(
     if (!options.includes(`size=${devSize / 1024}k`)) wrong.push('the tmpfs on /dev has another size');
     if (!options.includes('mode=755')) wrong.push('the tmpfs on /dev has another mode');
   }
-  for (const [name, fileSystem] of Object.entries(subdirectories)) {
+  for (const [name, fileSystem] of Object.entries(ownDirectories)) {
     const last = mounted.filter((mount) => mount.mountPoint === `/dev/${name}`).at(-1);
     if (hostDevMounts) continue;
     if (last?.fileSystem !== fileSystem) wrong.push(`no ${fileSystem} is mounted on /dev/${name}`);
@@ -128,40 +160,14 @@ function mountFaults(
   }
 }
 
-function nodeFaults(
-  { deviceNodes: nodes, mounts }: GuestObservation,
-  { deviceNodes: expected, hostDevMounts }: IsolationExpectation,
-  wrong: string[],
-  unknown: string[],
-): void {
-  if (nodes === undefined) {
-    unknown.push('nodes could not be read');
-    return;
-  }
-  for (const [name, node] of Object.entries(nodes)) {
-    const moved = hostDevMounts && mounts?.some(({ mountPoint }) => mountPoint === `/dev/${name}`);
-    if (moved === true || Object.hasOwn(subdirectories, name)) {
-      if ((node.mode & 0o170000) !== 0o040000) wrong.push(`/dev/${name} is no directory`);
-    } else if (!expected.includes(name)) wrong.push(`unexpected ${JSON.stringify(`/dev/${name}`)}`);
-    else if (!isNode(name, node)) wrong.push(`/dev/${name} is another device`);
-  }
-  for (const name of expected) {
-    // a host may have no node of those that every guest gets: what is not there is no way out
-    if (nodes[name] === undefined && !isBase(name)) wrong.push(`/dev/${name} is missing`);
-  }
-}
-
-function isNode(name: string, node: FileObservation): boolean {
-  const [major, minor] = numbers[name] ?? [];
-  return (node.mode & 0o170000) === 0o020000 && node.deviceMajor === major && node.deviceMinor === minor;
-}
-
 function raw(observation: GuestObservation): readonly string[] {
   const mounted = (observation.mounts ?? [])
     .filter((mount) => mount.mountPoint === '/dev' || mount.mountPoint.startsWith('/dev/'))
     .map((mount) => `${mount.mountPoint} ${mount.fileSystem} ${mount.superOptions}`);
-  const nodes = Object.entries(observation.deviceNodes ?? {}).map(
-    ([name, node]) => `/dev/${name} ${node.mode.toString(8)} ${node.deviceMajor}:${node.deviceMinor}`,
+  const nodes = [...(observation.deviceNodes ?? [])].map(([name, { file }]) =>
+    file === undefined
+      ? `/dev/${name} ?`
+      : `/dev/${name} ${file.mode.toString(8)} ${file.uid}:${file.gid} ${file.deviceMajor}:${file.deviceMinor}`,
   );
   return [...mounted, ...nodes];
 }

@@ -2,7 +2,7 @@ import { isBlockDevicePath, isDescriptorDisk } from '../spec/disk-rules.ts';
 import type { LaunchDisk } from './launch-plan.ts';
 
 /** Where QEMU finds the first of its disks; 3 is the serial console. */
-export const firstDiskDescriptor = 4;
+const firstDiskDescriptor = 4;
 
 /** Descriptors of the disks that the launcher opens. */
 export function descriptorDisks(disks: readonly LaunchDisk[]): ReadonlyMap<LaunchDisk, number> {

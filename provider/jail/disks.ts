@@ -1,5 +1,5 @@
 import { isBlockDevicePath } from '../spec/disk-rules.ts';
-import { lines, sh, type ShellText, word, words } from '../model/shell.ts';
+import { joined, lines, sh, type ShellText, word, words } from '../model/shell.ts';
 import { digits } from './evidence-stream.ts';
 import { descriptorDisks, writableBytes } from './disk-sizes.ts';
 import type { LaunchDisk, LaunchPlan } from './launch-plan.ts';
@@ -165,10 +165,6 @@ function opening(images: readonly Image[], disk: LaunchDisk, descriptor: number)
   const [direction, lock] = disk.readonly ? [sh`<`, sh`-s`] : [sh`<>`, sh`-x`];
   return sh`  command exec ${descriptor}${direction}${variable(image)} || fail ${word(`cannot open ${disk.path}`)}
   flock ${lock} -w 5 ${descriptor} || fail ${word(`${disk.path} is in use, by another guest or by the host`)}`;
-}
-
-function joined(texts: readonly ShellText[]): ShellText {
-  return texts.reduce((all, text) => sh`${all} ${text}`);
 }
 
 /** The launcher's record of disk images: a line of device, inode and more for each. */

@@ -3,7 +3,8 @@ import { guestUnit } from '../model/paths.ts';
 import { parseTrials } from './device-rule.ts';
 import { parseImages } from './disks.ts';
 import { bootIdOf, type Indexed, indexed, namespacesOf } from './evidence-index.ts';
-import { processesOf, strangersOf } from './evidence-processes.ts';
+import { hostNodesOf, nodesBelow } from './evidence-nodes.ts';
+import { helperWentAway, processesOf, strangersOf } from './evidence-processes.ts';
 import { type RawEvidence, type RawGuest, readEvidenceStream } from './evidence-stream.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import {
@@ -11,7 +12,6 @@ import {
   cgroupFiles,
   type CgroupObservation,
   type DeviceTrials,
-  type FileObservation,
   type GuestObservation,
   namespaceKinds,
 } from './observation.ts';
@@ -48,12 +48,14 @@ export function parseEvidence(
         unit,
         running: processes.some((process) => process.role === 'device-model'),
         processes,
+        helperWentAway: helperWentAway(guest, raw),
         strangers: strangersOf(guest, raw, expectation),
         cgroup: cgroupOf(unit?.controlGroup, raw, trials),
         hostNamespaces: namespacesOf(1, raw),
         sharedNamespaces: sharedNamespaces(guest, owners, raw),
         mounts: mountsOf(guest, raw),
-        deviceNodes: deviceNodesOf(guest, raw),
+        deviceNodes: guest === undefined ? undefined : nodesBelow(`/proc/${guest.mainPid}/root/dev`, raw),
+        hostNodes: hostNodesOf(expectation.deviceNodes, raw),
         images: parseImages(raw.files.get(`${expectation.runDirectory}/disks`)),
         chroot: parseFile(raw.stats.get(expectation.chroot)),
         chrootEntries: entriesOf(expectation.chroot, raw),
@@ -93,18 +95,6 @@ function sharedNamespaces(
 function mountsOf(guest: RawGuest | undefined, raw: Pick<RawEvidence, 'lines'>): GuestObservation['mounts'] {
   const text = guest === undefined ? undefined : raw.lines.get(`/proc/${guest.mainPid}/mountinfo`);
   return text === undefined ? undefined : parseMountinfo(text);
-}
-
-function deviceNodesOf(
-  guest: RawGuest | undefined,
-  raw: Indexed,
-): Readonly<Record<string, FileObservation>> | undefined {
-  if (guest === undefined || guest.mainPid === 0) return undefined;
-  const nodes = (raw.statsIn.get(`/proc/${guest.mainPid}/root/dev`) ?? []).flatMap(([name, fields]) => {
-    const node = parseFile(fields);
-    return node === undefined ? [] : [[name, node] as const];
-  });
-  return nodes.length === 0 ? undefined : Object.fromEntries(nodes);
 }
 
 function entriesOf(chroot: string, raw: Indexed): readonly string[] | undefined {

@@ -59,6 +59,21 @@ function processOf(pid: number, raw: Indexed): Process | undefined {
   };
 }
 
+/**
+ * Whether a child of the unit's main process, or one of which nothing is known, has ended since the processes were listed. One that
+ * was dead when it was first looked at has ended before.
+ */
+export function helperWentAway(guest: RawGuest | undefined, raw: Indexed): boolean {
+  return (guest?.pids ?? []).some((pid) => {
+    if (processOf(pid, raw) !== undefined) return false;
+    const text = raw.files.get(`/proc/${pid}/stat`) ?? '';
+    const stat = parseStat(text);
+    if (stat === undefined) return true;
+    const dead = /^[ZX]/.test(text.slice(text.lastIndexOf(')') + 2));
+    return !dead && stat.parentPid === guest?.mainPid;
+  });
+}
+
 function descends(process: Process, all: readonly Process[], mainPid: number): boolean {
   const parents = new Map(all.map(({ pid, parentPid }) => [pid, parentPid]));
   let pid: number | undefined = process.pid;

@@ -1,8 +1,9 @@
 import type { ReadSection } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
-import { type ShellText, sh, word, words } from '../model/shell.ts';
+import { joined, sh, word, words } from '../model/shell.ts';
 import { tryDevices } from './device-rule.ts';
 import { cgroupFiles } from './observation.ts';
+import { baseDeviceNodes } from './launch-plan.ts';
 import { rlimitLabels } from './rlimits.ts';
 
 export const evidenceSectionName = 'evidence';
@@ -33,11 +34,10 @@ export const launchPrograms = [
   '/usr/bin/unshare',
 ] as const;
 
-const limitFiles = joined(cgroupFiles.map((name) => sh` $1/${word(name)}`));
-
-function joined(texts: readonly ShellText[]): ShellText {
-  return texts.reduce((all, text) => sh`${all}${text}`);
-}
+const limitFiles = joined(
+  cgroupFiles.map((name) => sh` $1/${word(name)}`),
+  sh``,
+);
 
 /**
  * Reads everything the evidence of these guests rests on: eleven forks, whatever their number. What comes back is fields ended
@@ -67,7 +67,7 @@ shown=''
 printf '\\0units\\0%s\\0' "$shown"
 files='/proc/sys/kernel/random/boot_id' trials='' blocks='' listed='' many='' modules=''
 [ ! -r /sys/kernel/security/lsm ] || read -r modules </sys/kernel/security/lsm || :
-threads='' lines='' links='' stats='' uids='' id='' main=0 group=''
+threads='' lines='' links='' stats='' uids='' id='' main=0 group='' nodes=''
 
 # on_paths SCRIPT PATH...: runs it with these arguments, in portions where one command cannot take them all
 on_paths() {
@@ -101,7 +101,7 @@ one_process() {
     links="$links /proc/$1/fd"
     shift
     for file do
-      if [ -f "$file" ] || [ -b "$file" ]; then stats="$stats $file"; fi
+      if [ -f "$file" ] || [ -b "$file" ] || [ -c "$file" ]; then stats="$stats $file"; fi
     done
   else many="$many $1" links="$links /proc/$1/fd/[0-9] /proc/$1/fd/[0-9][0-9]"
   fi
@@ -146,6 +146,26 @@ one_family() {
     done
   done
 } 2>/dev/null
+# one_node NAME: the host's own; many guests may have it, and a file that is shown twice counts as not read
+one_node() {
+  case "$nodes " in *" /dev/$1 "*) ;; *) nodes="$nodes /dev/$1" ;; esac
+}
+# one_dev: the guest's nodes, in directories too where the launcher has made nodes there (its record: a name on each line), and the
+# host's. A directory is listed as DIRECTORY/. so that it does not come twice, in the one above and by itself
+one_dev() {
+  dev=/proc/$main/root/dev
+  links="$links $dev/." stats="$stats $dev/*"
+  [ -r "$run/guests/$guest/devices" ] || return 0
+  while read -r name; do
+    case /$name/ in *//* | */.* | *[!A-Za-z0-9_.:,=@+/-]*) continue ;; esac
+    one_node "$name"
+    while [ "$name" != "\${name%/*}" ]; do
+      name=\${name%/*}
+      case "$links " in *" $dev/$name/. "*) break ;; esac
+      links="$links $dev/$name/." stats="$stats $dev/$name/*"
+    done
+  done <"$run/guests/$guest/devices"
+}
 # one_unit: its processes and the uid of its lease, by builtins alone
 one_unit() {
   guest=\${id#stockade-guest@} guest=\${guest%.service} pids='' many='' uid=''
@@ -164,13 +184,14 @@ one_unit() {
     while read -r key value _; do [ "$key" != uid ] || uid=$value; done <"$state/guests/$guest/lease"
   fi
   case $uid in '' | *[!0-9]*) uid='' ;; *) uids="$uids|$uid" ;; esac
-  case $main in '' | 0 | *[!0-9]*) ;; *) lines="$lines /proc/$main/mountinfo" stats="$stats /proc/$main/root/dev/*" ;; esac
+  case $main in '' | 0 | *[!0-9]*) ;; *) lines="$lines /proc/$main/mountinfo"; one_dev ;; esac
   stats="$stats $run/root/$guest" links="$links $run/root/$guest" files="$files $run/guests/$guest/disks"
   printf 'guest\\0%s\\0%s\\0%s\\0%s\\0%s\\0' "$guest" "$uid" "$main" "$pids" "$many"
 }
 namespaces_of 1
 links="$links /proc/self/ns/cgroup"
 stats='${words(launchPrograms)}'
+for name in ${words([...baseDeviceNodes, 'kvm'])}; do one_node "$name"; done
 set -f
 IFS='
 '
@@ -218,7 +239,7 @@ on_paths 'grep -szZHa "" "$@"' $files
 printf 'links\\0'
 on_paths ${word(`find "$@" -maxdepth 1 -printf '%p\\0%Y\\0%.${maxTargetBytes}l\\0'`)} $links
 printf 'stats\\0'
-on_paths ${word(`stat -L --printf='%n\\0%d\\0%i\\0%f\\0%u\\0%g\\0%t\\0%T\\0' "$@"`)} $stats
+on_paths ${word(`stat -L --printf='%n\\0%d\\0%i\\0%f\\0%u\\0%g\\0%t\\0%T\\0' "$@"`)} $stats $nodes
 printf 'devices\\0'
 ${tryDevices}
 printf '\\0end\\0'`,

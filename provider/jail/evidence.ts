@@ -7,6 +7,7 @@ import { proveChroot } from './chroot.ts';
 import { provePrivateDev } from './device-nodes.ts';
 import { deviceModel } from './judge.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
+import { lostLoggers } from './logger-evidence.ts';
 import { proveLsm } from './lsm.ts';
 import { proveNamespace } from './namespaces.ts';
 import type { GuestObservation } from './observation.ts';
@@ -39,6 +40,7 @@ export function proveIsolation(
         bootId,
       }),
     ),
+    lostHelpers: lostLoggers(observation, expectation).map((log) => `logger of ${log}`),
     layers: layerNames.map((layer) => layerEvidence(layer, observation, expectation, stranger)),
   };
 }

@@ -1,9 +1,5 @@
 import type { LayerName, LayerRequests } from '../model/evidence.ts';
-import { defaultRoots, type HostRoots } from '../model/paths.ts';
-import { imageCount, imagesByPath } from './disks.ts';
 import type { LaunchShare } from './launch-share.ts';
-import { guestPlaces } from './places.ts';
-import { rlimitValues } from './rlimits.ts';
 
 /**
  * Everything the launcher of one guest is made from. Two equal plans render the same launcher, byte for byte. The uid is not
@@ -95,8 +91,10 @@ export interface IsolationExpectation {
   readonly logDirectory: string;
   /** Soft and hard limit by name (see `RlimitName`). */
   readonly rlimits: Readonly<Record<string, number>>;
-  /** Names below the private /dev, e.g. `null`, `kvm`. */
+  /** Names below the private /dev, e.g. `null`, `kvm`, `vfio/12`. */
   readonly deviceNodes: readonly string[];
+  /** Those of them that the definition asks for: QEMU may hold them open. */
+  readonly devices: readonly string[];
   /** As in `LaunchPlan`. */
   readonly hostDevMounts: boolean;
   /** How many images its disks are and stand on. */
@@ -116,51 +114,15 @@ export interface IsolationExpectation {
   readonly qemuInode: number;
 }
 
-export interface HostIdentities {
-  readonly qemuDevice: number;
-  readonly qemuInode: number;
-  readonly loggerUid: number;
-  readonly loggerGid: number;
-  readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
-}
-
 /** Device nodes of every guest's private /dev; `kvm` comes with the accelerator. */
 export const baseDeviceNodes = ['full', 'null', 'ptmx', 'random', 'urandom', 'zero'] as const;
 
+/** Each once: a definition may ask for what the guest has anyway. */
 export function deviceNodesOf(plan: Pick<LaunchPlan, 'usesKvm' | 'devices'>): readonly string[] {
-  return [...baseDeviceNodes, ...(plan.usesKvm ? ['kvm'] : []), ...plan.devices];
+  return [...new Set([...baseDeviceNodes, ...(plan.usesKvm ? ['kvm'] : []), ...plan.devices])];
 }
 
-/** The expectation that follows from a plan, the guest's lease and what the host is. */
-export function isolationExpectation(
-  plan: LaunchPlan,
-  lease: Pick<GuestLease, 'uid' | 'gid' | 'shared'>,
-  host: HostIdentities,
-  roots: HostRoots = defaultRoots,
-): IsolationExpectation {
-  const places = guestPlaces(plan.guest, roots);
-  return {
-    guest: plan.guest,
-    uid: lease.uid,
-    gid: lease.gid,
-    sharedUser: lease.shared,
-    loggerUid: host.loggerUid,
-    loggerGid: host.loggerGid,
-    chroot: places.chroot,
-    runDirectory: places.runDirectory,
-    logDirectory: places.logDirectory,
-    rlimits: rlimitValues(plan, lease.shared),
-    deviceNodes: deviceNodesOf(plan),
-    hostDevMounts: plan.hostDevMounts,
-    images: imageCount(plan.disks),
-    imagesByPath: imagesByPath(plan.disks),
-    sharedMemoryMib: plan.sharedMemoryMib,
-    network: plan.network,
-    limits: plan.limits,
-    qemuBinary: plan.qemuBinary,
-    requests: plan.requests,
-    unprovable: host.unprovable,
-    qemuDevice: host.qemuDevice,
-    qemuInode: host.qemuInode,
-  };
+/** Whether one of these names below /dev is that of a device that is passed through. */
+export function usesVfio(devices: readonly string[]): boolean {
+  return devices.some((name) => name.startsWith('vfio/'));
 }

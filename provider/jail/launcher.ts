@@ -38,12 +38,8 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
     // while the host's files are still there
     disksStep(plan),
     ...(inView(plan)
-      ? [
-          viewStep(plan, places),
-          plan.requests['private-dev'] === 'on' ? deviceNodesStep(plan) : undefined,
-          enterViewStep(),
-        ]
-      : []),
+      ? [viewStep(plan, places), deviceNodesStep(plan), enterViewStep()]
+      : [deviceNodesStep(plan)]),
     pipesStep(),
     loggersStep(plan.serialLogMaxKib),
     launchStep(plan, places),

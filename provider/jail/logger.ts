@@ -4,16 +4,15 @@ import type { LauncherStep } from './step.ts';
 
 /** How much of QEMU's own stderr is kept. Unit: KiB. */
 export const stderrLogMaxKib = 256;
-export const logSegments = 2;
+const logSegments = 2;
 
 /** Kinds of log of a guest, each in two segments NAME.0 and NAME.1. */
 export const logNames = ['serial', 'stderr'] as const;
-export type LogName = (typeof logNames)[number];
 
 /** Limits of each logger beside the size of a file, which is a segment's. */
 export const loggerLimits = { core: 0, nofile: 16, msgqueue: 0, memlock: 0, locks: 0 } as const;
 
-export function segmentBytes(logMaxKib: number): number {
+function segmentBytes(logMaxKib: number): number {
   return Math.floor((logMaxKib * 1024) / logSegments);
 }
 

@@ -45,8 +45,16 @@ export interface OpenFileObservation {
   readonly target: string;
   /** `find`'s letter for what lies behind it: f d l p s b c, others for errors. */
   readonly type: string;
-  /** What lies behind it, of regular files and block devices. */
+  /** What lies behind it, of regular files and devices. */
   readonly file?: FileObservation | undefined;
+}
+
+/** What has a name below a guest's private /dev. */
+export interface NodeObservation {
+  /** It is a symbolic link. */
+  readonly isLink: boolean;
+  /** What lies there, or what the link leads to; `undefined`: not read. */
+  readonly file: FileObservation | undefined;
 }
 
 export interface LimitObservation {
@@ -139,6 +147,8 @@ export interface GuestObservation {
    * wherever they are now.
    */
   readonly processes: readonly ProcessObservation[];
+  /** A helper ended while it was looked at: what is not there may just have been. */
+  readonly helperWentAway: boolean;
   /** Processes of the guest's uid outside its unit. */
   readonly strangers: readonly number[] | undefined;
   readonly cgroup: CgroupObservation;
@@ -148,8 +158,10 @@ export interface GuestObservation {
   readonly sharedNamespaces: Readonly<Partial<Record<NamespaceKind, string>>>;
   /** All, in the order they were mounted. Of the namespace parent: QEMU's own shows nothing, it sits in the empty directory. */
   readonly mounts: readonly MountObservation[] | undefined;
-  /** By name below the private /dev, read through the namespace parent's root. */
-  readonly deviceNodes: Readonly<Record<string, FileObservation>> | undefined;
+  /** By name below the private /dev, read through the namespace parent's root; in directories where something was asked for there. */
+  readonly deviceNodes: ReadonlyMap<string, NodeObservation> | undefined;
+  /** The host's own of the same names; those that could be read. */
+  readonly hostNodes: ReadonlyMap<string, FileObservation>;
   /** Images of the guest's disks as the launcher found them; `undefined`: its record could not be read. */
   readonly images: readonly Pick<FileObservation, 'device' | 'inode'>[] | undefined;
   readonly chroot: FileObservation | undefined;

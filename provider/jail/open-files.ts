@@ -1,7 +1,8 @@
 import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText } from '../model/shell.ts';
 import { confinedProcesses, judge } from './judge.ts';
-import type { IsolationExpectation } from './launch-plan.ts';
+import { type IsolationExpectation, usesVfio } from './launch-plan.ts';
+import { isSameDevice } from './node-evidence.ts';
 import type { GuestObservation, OpenFileObservation, ProcessObservation } from './observation.ts';
 
 /** The descriptor on which QEMU finds the guest's serial console, to be passed on by `-add-fd`. */
@@ -23,6 +24,8 @@ const anonymous: ReadonlySet<string> = new Set([
 ]);
 /** Where an accelerator of the kernel's was asked for, and nowhere else. */
 const kvm = /^anon_inode:kvm-(vm|vcpu:\d{1,4})$/;
+/** What stands for a device that is passed through, and for it in the kernel's accelerator (Linux, drivers/vfio, virt/kvm/vfio.c). */
+const vfio: ReadonlySet<string> = new Set(['anon_inode:[vfio-device]', 'anon_inode:kvm-vfio']);
 /** Where QEMU plays the network: in a net namespace of its own its sockets lead nowhere. */
 const socket = /^socket:\[\d{1,20}\]$/;
 /** The guest's memory where it is shared. Any process may call a memfd so: there may be one, and RLIMIT_FSIZE bounds it. */
@@ -49,8 +52,12 @@ export function proveOpenFiles(
     for (const file of process.openFiles) {
       if (file.type === 'd') wrong.push(`${process.role} holds the directory ${JSON.stringify(file.target)}`);
       else if (expected(process, file, known) || isImage(process, file, images, expectation)) continue;
+      else if (isGiven(process, file, expectation) && isNode(file, observation)) continue;
       // opened after the list of descriptors was made: the next look will tell
-      else if (mayBeImage(process, file, expectation) && file.file === undefined) {
+      else if (
+        (mayBeImage(process, file, expectation) || isGiven(process, file, expectation)) &&
+        file.file === undefined
+      ) {
         unknown.push(`${JSON.stringify(file.target)} was opened meanwhile`);
       } else {
         wrong.push(`${process.role} holds ${JSON.stringify(file.target)}`);
@@ -66,8 +73,9 @@ export function proveOpenFiles(
   return judge('open-files', requested(expectation), observation, { wrong, unknown }, raw);
 }
 
-function requested({ images, sharedMemoryMib, network }: IsolationExpectation): string {
+function requested({ images, sharedMemoryMib, network, devices }: IsolationExpectation): string {
   const more = [
+    ...[...devices].sort().map((name) => `/dev/${name}`),
     ...(images > 0 ? ['the images of its disks'] : []),
     ...(sharedMemoryMib > 0 ? ['its memory'] : []),
     ...(network === 'user' ? ['sockets'] : []),
@@ -101,6 +109,20 @@ function mayBeImage(
   return process.role !== 'logger' && expectation.images > 0 && (file.type === 'f' || file.type === 'b');
 }
 
+/** By its name, which may be any, it could be a device that the definition gives. */
+function isGiven(
+  process: ProcessObservation,
+  { target }: OpenFileObservation,
+  { devices }: IsolationExpectation,
+): boolean {
+  return process.role !== 'logger' && devices.some((name) => target === `/dev/${name}`);
+}
+
+/** By kind and number it is the host's own device of that name. */
+function isNode({ target, file }: OpenFileObservation, { hostNodes }: GuestObservation): boolean {
+  return isSameDevice(file, hostNodes.get(target.slice('/dev/'.length)));
+}
+
 /** Each by its inode: QEMU may hold the same one by several descriptors. */
 function memories(files: readonly OpenFileObservation[]): ReadonlySet<string> {
   return new Set(files.filter(({ target }) => target === memory).map(identity));
@@ -112,10 +134,11 @@ interface KnownTargets {
   readonly deviceModel: ReadonlyMap<string, string>;
   readonly usesKvm: boolean;
   readonly usesSockets: boolean;
+  readonly usesVfio: boolean;
 }
 
 function knownTargets(expectation: IsolationExpectation): KnownTargets {
-  const { runDirectory, logDirectory, deviceNodes, sharedMemoryMib, network } = expectation;
+  const { runDirectory, logDirectory, deviceNodes, devices, sharedMemoryMib, network } = expectation;
   const files = (type: string, directory: string, names: readonly string[]) =>
     names.map((name) => [`${directory}/${name}`, type] as const);
   const none = ['/dev/null', 'c'] as const;
@@ -123,6 +146,7 @@ function knownTargets(expectation: IsolationExpectation): KnownTargets {
   return {
     usesKvm,
     usesSockets: network === 'user',
+    usesVfio: usesVfio(devices),
     logger: new Map([
       none,
       ...files('f', logDirectory, ['serial.0', 'serial.1', 'stderr.0', 'stderr.1']),
@@ -143,6 +167,7 @@ function expected(process: ProcessObservation, file: OpenFileObservation, known:
     known.deviceModel.get(file.target) === file.type ||
     anonymous.has(file.target) ||
     (known.usesKvm && kvm.test(file.target)) ||
+    (known.usesVfio && vfio.has(file.target)) ||
     (known.usesSockets && file.type === 's' && socket.test(file.target))
   );
 }

@@ -1,8 +1,8 @@
 import type { LayerEvidence } from '../model/evidence.ts';
-import { sh, type ShellText, word } from '../model/shell.ts';
+import { joined, sh, type ShellText, word } from '../model/shell.ts';
 import { confinedProcesses, judge } from './judge.ts';
 import { writableBytes } from './disk-sizes.ts';
-import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
+import { type IsolationExpectation, type LaunchPlan, usesVfio } from './launch-plan.ts';
 import { loggerLimits } from './logger.ts';
 import type { GuestObservation, ProcessObservation } from './observation.ts';
 
@@ -42,8 +42,7 @@ function fileSize({ disks, sharedMemoryMib, shares }: LimitedPlan): number {
 
 /** Nothing, but for guests with a VFIO device: these have their whole memory locked. */
 function lockedMemory({ devices, limits }: LimitedPlan): number {
-  const usesVfio = devices.some((device) => device.startsWith('vfio/'));
-  return usesVfio ? (limits.memoryMib + vfioOverheadMib) * mib : 0;
+  return usesVfio(devices) ? (limits.memoryMib + vfioOverheadMib) * mib : 0;
 }
 
 /**
@@ -73,10 +72,6 @@ export function rlimitsCommand(plan: LaunchPlan): ShellText {
   const { nproc = 0, ...others } = rlimitValues(plan, false);
   const options = Object.entries(others).map(([name, value]) => word(`--${name}=${value}`));
   return sh`prlimit ${joined(options)} \${own_user:+--nproc=${nproc}}`;
-}
-
-function joined(options: readonly ShellText[]): ShellText {
-  return options.reduce((all, option) => sh`${all} ${option}`);
 }
 
 export function proveRlimits(

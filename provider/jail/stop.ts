@@ -1,7 +1,7 @@
 import { sh, type ShellText } from '../model/shell.ts';
 
 /** How long QEMU may take to end after it was told to, before it is killed. Unit: seconds. */
-export const quitTimeoutSeconds = 5;
+const quitTimeoutSeconds = 5;
 
 /** The power button is pressed again after so long. Unit: seconds. */
 const pressIntervalSeconds = 3;

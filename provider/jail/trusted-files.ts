@@ -1,4 +1,4 @@
-import { lines, sh, type ShellText, word, words } from '../model/shell.ts';
+import { joined, lines, sh, type ShellText, word, words } from '../model/shell.ts';
 import type { LaunchPlan } from './launch-plan.ts';
 import type { LauncherStep } from './step.ts';
 
@@ -65,13 +65,9 @@ ${lines(files.map(({ variable }) => sh`    IFS= read -r ${variable}`))}
   } <<END
 $found
 END
-  refused=$(stockade_untrusted ${joined(resolved, sh` `)})
+  refused=$(stockade_untrusted ${joined(resolved)})
   [ -z "$refused" ] || fail "$refused: ${trustRemedy}"`,
   };
-}
-
-function joined(texts: readonly ShellText[], between: ShellText): ShellText {
-  return texts.reduce((all, text) => sh`${all}${between}${text}`);
 }
 
 /** QEMU and its arguments by the step's variables; the rest quoted. */
@@ -81,5 +77,5 @@ export function qemuCommand(plan: LaunchPlan): ShellText {
     if (!isFileOption(option) || plan.qemuArguments[index - 2] === '-append') return word(argument);
     return sh`"$${fileOptions[option] ?? sh``}"`;
   });
-  return joined([sh`"$qemu_binary"`, ...rest], sh` `);
+  return joined([sh`"$qemu_binary"`, ...rest]);
 }

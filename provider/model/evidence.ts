@@ -78,5 +78,7 @@ export interface GuestEvidence {
   readonly takenAt: string;
   readonly running: boolean;
   readonly processes: readonly ProcessIdentity[];
+  /** Helpers that have ended while the device model runs: `logger of serial`. It may stand still, or its last words be lost. */
+  readonly lostHelpers: readonly string[];
   readonly layers: readonly LayerEvidence[];
 }

@@ -23,9 +23,9 @@ export interface HostRecord {
   readonly digest: string;
 }
 
-export const recordHeading = 'stockade-record 1';
+const recordHeading = 'stockade-record 1';
 /** No record is larger; the host side reads no further either. */
-export const recordLimitBytes = 65_536;
+const recordLimitBytes = 65_536;
 export const recordKeyPattern = /^[a-z][a-z0-9_]{0,31}$/;
 export const recordValuePattern = /^[A-Za-z0-9._:+/=-]{1,4096}$/;
 

@@ -40,6 +40,11 @@ export function lines(texts: readonly ShellText[]): ShellText {
   return ShellText.unsafelyFromProgramText(texts.map((text) => text.text).join('\n'));
 }
 
+/** Shell texts in a row, with a blank or what is said between them. */
+export function joined(texts: readonly ShellText[], between: ShellText = sh` `): ShellText {
+  return ShellText.unsafelyFromProgramText(texts.map(({ text }) => text).join(between.text));
+}
+
 /** A template whose literal parts are program text and whose interpolations are shell text or finite numbers. */
 export function sh(parts: TemplateStringsArray, ...values: readonly (ShellText | number)[]): ShellText {
   let text = parts[0] ?? '';

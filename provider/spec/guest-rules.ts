@@ -88,21 +88,6 @@ function plain(path: string): string {
     .join('/')}`;
 }
 
-/** Device nodes: each once. */
-export function deviceRules(devices: readonly string[], context: z.RefinementCtx): void {
-  const seen = new Set<string>();
-  devices.forEach((device, index) => {
-    if (seen.has(plain(device)))
-      context.addIssue({
-        code: 'custom',
-        path: [index],
-        message: `is there twice: ${device}`,
-        input: devices,
-      });
-    seen.add(plain(device));
-  });
-}
-
 /** `isapc` has neither PCI nor memory-mapped virtio: nothing to attach a disk or network card to. */
 export function busRules(
   guest: {

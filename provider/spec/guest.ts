@@ -2,14 +2,15 @@ import { z } from 'zod';
 import { layerNames, switchableLayers } from '../model/evidence.ts';
 import { imageRules } from './disk-rules.ts';
 import { field, hostPath, plainText } from './field.ts';
-import { busRules, deviceRules, diskRules, isolationRules } from './guest-rules.ts';
+import { devicePath, deviceRules } from './device-rules.ts';
+import { busRules, diskRules, isolationRules } from './guest-rules.ts';
 import { nameSchema } from './names.ts';
 import { userSchemes } from './qemu-users.ts';
 import { shareSchema } from './share.ts';
 import { shareRules } from './share-rules.ts';
 
 /** A file of the applier's machine, uploaded once per host and kept by digest, or a file of the host. */
-export const guestFileSchema = z
+const guestFileSchema = z
   .strictObject({
     file: field(
       plainText(4096).optional(),
@@ -27,7 +28,7 @@ export const guestFileSchema = z
 const imageFormats = ['raw', 'qcow2'] as const;
 
 /** One image of a pinned backing chain. */
-export const backingSchema = z.strictObject({
+const backingSchema = z.strictObject({
   path: field(hostPath(), 'The image: an absolute path on the host.'),
   format: field(z.enum(imageFormats), 'Its format: `raw` or `qcow2`. Never guessed.'),
 });
@@ -94,7 +95,7 @@ export const isolationFields = z.strictObject({
   ),
 });
 
-export const isolationSchema = isolationFields.superRefine(isolationRules);
+const isolationSchema = isolationFields.superRefine(isolationRules);
 
 /** x86 machine types. QEMU supports only those of `securityBoundaryMachines` as a security boundary. */
 export const machineTypes = ['q35', 'pc', 'microvm', 'isapc'] as const;
@@ -107,7 +108,7 @@ export const securityBoundaryMachines: readonly string[] = [
   'xenpvh',
 ];
 
-export const usersReference = new RegExp(`^[a-z0-9][a-z0-9-]{0,62}/(${userSchemes.join('|')})$`);
+const usersReference = new RegExp(`^[a-z0-9][a-z0-9-]{0,62}/(${userSchemes.join('|')})$`);
 
 /** A restricted guest: QEMU as a user of its own, in an empty chroot, in private namespaces, with no privileges. */
 export const guestSchema = z
@@ -152,12 +153,8 @@ export const guestSchema = z
       '`none`, or `user` (QEMU plays the network itself; it reaches what QEMU reaches: nothing, in a net namespace of its own). Default: `none`.',
     ),
     devices: field(
-      z
-        .array(hostPath().refine((path) => /^\/dev\/[^/]/.test(path), 'must lie below /dev'))
-        .max(32)
-        .superRefine(deviceRules)
-        .optional(),
-      "Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each shows as a gain in the plan. Default: none.",
+      z.array(devicePath()).max(32).superRefine(deviceRules).optional(),
+      "Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each by its own path, over no symbolic link; it is copied with its mode, owner and ACL. A guest does not start where one is not there or is no device. Each shows as a gain in the plan. Default: none.",
       { unordered: true },
     ),
     limits: field(limitsSchema.optional(), 'What the guest may take from its host.'),
@@ -184,8 +181,6 @@ export const guestSchema = z
   })
   .superRefine(busRules);
 
-export type DiskSpec = z.output<typeof diskSchema>;
 export type LimitsSpec = z.output<typeof limitsSchema>;
-export type IsolationSpec = z.output<typeof isolationSchema>;
 export type GuestFileSpec = z.output<typeof guestFileSchema>;
 export type GuestSpec = z.output<typeof guestSchema>;

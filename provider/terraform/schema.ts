@@ -6,7 +6,6 @@ import {
   type AttributeType,
   type Attributes,
   attribute,
-  isNested,
   type TerraformValue,
 } from '../tfplugin/types.ts';
 import { toSnake } from './words.ts';
@@ -43,22 +42,6 @@ export function coreOf(schema: z.ZodType): z.ZodType {
     return coreOf(schema.unwrap() as z.ZodType);
   }
   return schema;
-}
-
-/** The schema with every attribute turned into a computed one: for data sources that repeat a resource's answers. */
-export function asComputed(declared: Attributes): Attributes {
-  return Object.fromEntries(
-    Object.entries(declared).map(([name, one]) => [
-      name,
-      isNested(one)
-        ? attribute.nested(one.nesting, asComputed(one.attributes), computedOnly(one))
-        : { ...computedOnly(one), type: one.type },
-    ]),
-  );
-}
-
-function computedOnly(one: Attribute): AttributeOptions {
-  return { computed: true, ...(one.description === undefined ? {} : { description: one.description }) };
 }
 
 function below(computed: ComputedAttributes, name: string): ComputedAttributes {

@@ -36,7 +36,7 @@ function publicKeyLines(text: string): readonly string[] {
 }
 
 /** A given key, then a key file, then the agent. */
-export function identitiesOf(entry: HostEntry): readonly Identity[] {
+function identitiesOf(entry: HostEntry): readonly Identity[] {
   const passphrase = entry.passphrase === undefined ? {} : { passphrase: new Redacted(entry.passphrase) };
   return [
     ...(entry.privateKey === undefined

@@ -95,17 +95,7 @@ export function numberOf(value: TerraformValue | undefined): number | undefined 
   return typeof value === 'number' ? value : undefined;
 }
 
-/** The boolean, or `undefined` where it is anything else. */
-export function booleanOf(value: TerraformValue | undefined): boolean | undefined {
-  return typeof value === 'boolean' ? value : undefined;
-}
-
 /** The object or map, or `undefined` where it is anything else. */
 export function objectOf(value: TerraformValue | undefined): ObjectValue | undefined {
   return isObject(value) ? value : undefined;
-}
-
-/** The list, set or tuple, or `undefined` where it is anything else. */
-export function listOf(value: TerraformValue | undefined): ListValue | undefined {
-  return isList(value) ? value : undefined;
 }

@@ -4,7 +4,7 @@ import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
 import { guestPlaces } from '../../provider/jail/places.ts';
 import type { LayerName, LayerState } from '../../provider/model/evidence.ts';
 import { guestUnit, unitDirectory } from '../../provider/model/paths.ts';
-import { sh, type ShellText, word } from '../../provider/model/shell.ts';
+import { sh, type ShellText, word, words } from '../../provider/model/shell.ts';
 import { containerStates } from '../container-host.ts';
 import { useLab } from '../lab/vitest.ts';
 import { Core, faultsOf, pending, placeKernels } from './core.fixture.ts';
@@ -198,6 +198,28 @@ while [ -d /proc/${qemu} ]; do sleep 0.05; done`),
     layers: undefined,
   },
   {
+    what: 'the logger of its serial console killed, what that had started goes on',
+    done: (target) => endLogger(target, 'serial', false),
+    plan: 'restart integrity.process',
+    layers: {},
+  },
+  {
+    what: 'the logger of its last words killed, with what that had started',
+    done: (target) => endLogger(target, 'stderr', true),
+    plan: 'restart integrity.process',
+    layers: {},
+  },
+  {
+    what: 'what a logger has started killed',
+    done: ({ loggers, parent }) =>
+      lab.host.run(sh`for pid in ${words(loggers.map(String))}; do
+  [ "$(ps -o ppid= "$pid")" -eq ${parent} ] || kill -KILL "$pid"
+done
+sleep 2`),
+    plan: '',
+    layers: {},
+  },
+  {
     what: 'a process of the host that looks around in its namespaces',
     done: ({ parent }) =>
       lab.host.run(sh`nsenter --target ${parent} --net --ipc --uts --mount sleep 600 </dev/null >/dev/null 2>&1 &
@@ -206,6 +228,16 @@ sleep 0.3`),
     layers: {},
   },
 ];
+
+/** A child of the unit's main process that reads this pipe, and with `all` what it has started. */
+function endLogger({ name, parent }: Target, log: string, all: boolean) {
+  const pipe = word(`${guestPlaces(name).runDirectory}/${log}`);
+  return lab.host.run(sh`for pid in $(ps -o pid= --ppid ${parent}); do
+  [ "$(readlink /proc/$pid/fd/0)" = ${pipe} ] || continue
+  ${all ? sh`kill -KILL $(ps -o pid= --ppid $pid) $pid` : sh`kill -KILL $pid`}
+  while [ -e "/proc/$pid/exe" ]; do sleep 0.05; done
+done`);
+}
 
 /** Starts a command in a control group, apart from the shell that starts it; returns when it is in. */
 function intoCgroup(cgroup: string, command: ShellText): ShellText {

@@ -1,11 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { evidenceSection, parseEvidence, proveIsolation } from '../../provider/jail/evidence.ts';
-import {
-  type IsolationExpectation,
-  type HostIdentities,
-  isolationExpectation,
-  type LaunchPlan,
-} from '../../provider/jail/launch-plan.ts';
+import { type HostIdentities, isolationExpectation } from '../../provider/jail/expectation.ts';
+import type { IsolationExpectation, LaunchPlan } from '../../provider/jail/launch-plan.ts';
 import { launcherScript } from '../../provider/jail/launcher.ts';
 import type { GuestObservation } from '../../provider/jail/observation.ts';
 import { guestPlaces } from '../../provider/jail/places.ts';

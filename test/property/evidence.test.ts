@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseEvidence, proveIsolation } from '../../provider/jail/evidence.ts';
-import { isolationExpectation } from '../../provider/jail/launch-plan.ts';
+import { isolationExpectation } from '../../provider/jail/expectation.ts';
 import { samplePlan } from '../samples.ts';
 import { parseQmpReplies } from '../../provider/toolstacks/qemu/qmp.ts';
 

@@ -174,6 +174,15 @@ describe('what changes for a guest', () => {
     });
   });
 
+  it('restarts a guest whose loggers have ended', () => {
+    const mute = sampleEvidence(guest, { lostHelpers: ['logger of serial', 'logger of stderr'] });
+    expect(diff(guest, sampleGuestFacts(guest), mute)).toEqual({
+      action: 'restart',
+      disruption: 'restart',
+      reasons: [['integrity.process', 'runs without its logger of serial and logger of stderr', 'ok']],
+    });
+  });
+
   it('takes a layer that could not be read for one that does not hold', () => {
     const evidence = sampleEvidence(guest);
     const unproven = {

@@ -43,6 +43,20 @@ describe('a guest that is made', () => {
     expect(isolationChange('full', standing({ disks: [disk], limits: { tasks: 40 } }))).toBeUndefined();
   });
 
+  it('counts no device that it has anyway, and says more of one that is passed through', () => {
+    const gainsOf = (accelerator: 'kvm' | 'tcg') =>
+      isolationChange(
+        'full',
+        standing({ accelerator, devices: ['/dev/kvm', '/dev/net/tun', '/dev/null', '/dev/vfio/12'] }),
+      )?.gains;
+    expect(gainsOf('kvm')?.map(({ what }) => what)).toEqual(['/dev/net/tun', '/dev/vfio/12']);
+    expect(gainsOf('tcg')?.map(({ what }) => what)).toEqual(['/dev/kvm', '/dev/net/tun', '/dev/vfio/12']);
+    expect(gainsOf('kvm')?.map(({ meaning }) => meaning.includes('memory may be locked'))).toEqual([
+      false,
+      true,
+    ]);
+  });
+
   it('names what it is without and what it may use', () => {
     const weak = standing({
       ...isolated(['net-namespace', 'seccomp'], true),

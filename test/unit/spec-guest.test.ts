@@ -83,9 +83,40 @@ describe('disks of one guest', () => {
   });
 });
 
+it.each([
+  ['/etc/passwd', 'must lie below /dev'],
+  ['/dev', 'must lie below /dev'],
+  ['/dev/../etc/passwd', expect.stringContaining('must be a plain path')],
+  ['/dev/vfio/..', expect.stringContaining('must be a plain path')],
+  ['/dev/./kvm', expect.stringContaining('must be a plain path')],
+  ['/dev/vfio//12', expect.stringContaining('must be a plain path')],
+  ['/dev/vfio/', expect.stringContaining('must be a plain path')],
+  ['/dev/.hidden', expect.stringContaining('must be a plain path')],
+  ['/dev/a b', expect.stringContaining('must be a plain path')],
+  ['/dev/$(id)', expect.stringContaining('must be a plain path')],
+  ['/dev/shm/x', "lies on /dev/shm, which is the guest's own"],
+  ['/dev/pts', "lies on /dev/pts, which is the guest's own"],
+])('a device has its own plain path: not %s', (path, message) => {
+  expect(faults({ devices: [path] })).toEqual([['devices.0', message]]);
+});
+
+it('a device has its own plain path', () => {
+  const devices = [
+    '/dev/vfio/12',
+    '/dev/bus/usb/001/002',
+    '/dev/cciss/c0d0',
+    '/dev/ttyUSB0',
+    '/dev/a_b:c@d+e=f,-',
+  ];
+  expect(faults({ devices })).toEqual([]);
+  expect(faults({ devices: ['/dev/vfio', '/dev/vfio/12'] })).toEqual([
+    ['devices.0', 'is no device but a directory: /dev/vfio/12 lies in it'],
+  ]);
+});
+
 it('a device is named once', () => {
-  expect(faults({ devices: ['/dev/vfio/12', '/dev/vfio/vfio', '/dev/vfio//12'] })).toEqual([
-    ['devices.2', 'is there twice: /dev/vfio//12'],
+  expect(faults({ devices: ['/dev/vfio/12', '/dev/vfio/vfio', '/dev/vfio/12'] })).toEqual([
+    ['devices.2', 'is there twice: /dev/vfio/12'],
   ]);
 });
 

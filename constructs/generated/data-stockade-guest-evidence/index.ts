@@ -328,6 +328,11 @@ export class DataStockadeGuestEvidence extends cdktf.TerraformDataSource {
     return this._layers;
   }
 
+  // lost_helpers - computed: true, optional: false, required: false
+  public get lostHelpers() {
+    return this.getListAttribute('lost_helpers');
+  }
+
   // processes - computed: true, optional: false, required: false
   private _processes = new DataStockadeGuestEvidenceProcessesList(this, "processes", false);
   public get processes() {

@@ -19,7 +19,7 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   */
   readonly commandLine?: string;
   /**
-  * Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each shows as a gain in the plan.
+  * Device nodes of the host that the guest's QEMU may open, beside those every QEMU has: `/dev/vfio/12`. Each by its own path, over no symbolic link; it is copied with its mode, owner and ACL. A guest does not start where one is not there or is no device. Each shows as a gain in the plan.
   * @default none
   */
   readonly devices?: string[];

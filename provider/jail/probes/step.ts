@@ -1,5 +1,5 @@
 import { canaryUser, defaultRoots, guestUnit, type HostRoots } from '../../model/paths.ts';
-import { lines, sh, type ShellText, word, words } from '../../model/shell.ts';
+import { joined, lines, sh, type ShellText, word, words } from '../../model/shell.ts';
 import { guestPlaces } from '../places.ts';
 import { injectFunctions } from './inject.ts';
 import { askHost, clearFunction, startFunctions } from './step-functions.ts';
@@ -35,7 +35,7 @@ export const canaryCount = 1 + canariesAtOnce;
 /** No lease has this domid: Xen's last one is 32751. */
 const canaryDomid = 32_767;
 /** Where the canaries' kernel, program and the control's own directory are. */
-export const probeDirectory = (roots: HostRoots): string => `${roots.run}/probes`;
+const probeDirectory = (roots: HostRoots): string => `${roots.run}/probes`;
 export const canaryKernel = (roots: HostRoots): string => `${probeDirectory(roots)}/kernel`;
 const kernelBytes = 8192;
 /** Drop-ins that are gone after a reboot, as all else of a canary that matters. */
@@ -123,8 +123,4 @@ function calls(
 /** UNIT:NAME:FIRST:END, as `run_canaries` takes it. */
 function runWord(run: ProbeRun, canary: CanaryGuest): ShellText {
   return words([`${guestUnit(canary.name)}:${run.name}:${run.firstRow}:${run.endOfRows}`]);
-}
-
-function joined(texts: readonly ShellText[]): ShellText {
-  return texts.reduce((all, text) => sh`${all} ${text}`);
 }

@@ -82,7 +82,7 @@ export const syscallNumbers = {
 export type SyscallName = keyof typeof syscallNumbers;
 
 /** Numbers of Linux' errors (include/uapi/asm-generic/errno*.h), of those that probes meet. */
-export const errorNumbers = {
+const errorNumbers = {
   EPERM: 1,
   ENOENT: 2,
   ESRCH: 3,
@@ -138,7 +138,7 @@ export function errorName(number: number): ErrorName | `errno ${number}` {
 }
 
 /** Signals that end a canary; numbers of x86-64. */
-export const signalNumbers = {
+const signalNumbers = {
   SIGILL: 4,
   SIGTRAP: 5,
   SIGABRT: 6,

@@ -68,7 +68,7 @@ function isolationOf(
   return isolation === undefined ? {} : { isolation };
 }
 
-export function worse(one: Disruption, other: Disruption): Disruption {
+function worse(one: Disruption, other: Disruption): Disruption {
   return order.indexOf(one) >= order.indexOf(other) ? one : other;
 }
 
@@ -87,7 +87,7 @@ function actionOf(disruption: Disruption): Action {
 }
 
 /** Differences of the definition. A stored definition that cannot be read counts as different. */
-export function fieldReasons(desired: GuestDesired, stored: StoredGuest | undefined): readonly FieldReason[] {
+function fieldReasons(desired: GuestDesired, stored: StoredGuest | undefined): readonly FieldReason[] {
   if (stored === undefined) {
     return [{ path: ['record'], before: 'unreadable', after: 'as defined', disruption: 'restart' }];
   }

@@ -9,7 +9,7 @@ import type { RenderedGuest } from './render.ts';
  * a plan shows each part that is not.
  */
 export interface GuestIntegrity {
-  /** The device model runs. */
+  /** The device model runs, its loggers beside it. */
   readonly process: string;
   /** Every layer of isolation is effective on the live processes. */
   readonly isolation: string;
@@ -51,7 +51,8 @@ export function guestIntegrity(
 
 function processState(evidence: GuestEvidence | undefined): string {
   if (evidence === undefined) return 'not observed';
-  return evidence.running ? 'ok' : 'not running';
+  if (!evidence.running) return 'not running';
+  return evidence.lostHelpers.length === 0 ? 'ok' : `runs without its ${evidence.lostHelpers.join(' and ')}`;
 }
 
 /**

@@ -112,7 +112,7 @@ ${removeFiles([startsAtBoot(guest.name)])}`,
   return chain.operations;
 }
 
-export function guestStepId(guest: { readonly host: string; readonly name: string }, step: StepName): string {
+function guestStepId(guest: { readonly host: string; readonly name: string }, step: StepName): string {
   return `${describeAddress(guestAddress(guest))}: ${step}`;
 }
 

@@ -1,5 +1,5 @@
 import type { IsolationChange, IsolationLine } from '../../model/change.ts';
-import type { LaunchLimits } from '../../jail/launch-plan.ts';
+import { deviceNodesOf, type LaunchLimits, usesVfio } from '../../jail/launch-plan.ts';
 import { type LayerName, layerNames } from '../../model/evidence.ts';
 import type { LimitsSpec } from '../../spec/guest.ts';
 import { plainGuest, type StoredGuest } from './desired.ts';
@@ -95,10 +95,9 @@ const devMounts: IsolationLine = {
 function giftsOf(definition: IsolationDefinition): readonly IsolationLine[] {
   const onHostNetwork = (definition.isolation.off as readonly LayerName[]).includes('net-namespace');
   return [
-    ...definition.devices.map((path) => ({
+    ...givenDevices(definition).map((path) => ({
       what: path,
-      meaning:
-        'QEMU may open this device of the host; what the device can do to the host, a guest that took over QEMU can do.',
+      meaning: `QEMU may open this device of the host; what the device can do to the host, a guest that took over QEMU can do.${usesVfio([nameOf(path)]) ? lockedMemory : ''}`,
       path: ['devices'],
     })),
     ...(definition.sharedMemory
@@ -123,6 +122,18 @@ function giftsOf(definition: IsolationDefinition): readonly IsolationLine[] {
         ]
       : []),
   ];
+}
+
+const lockedMemory = " The guest's memory may be locked, and 1 GiB more.";
+
+function nameOf(path: string): string {
+  return path.slice('/dev/'.length);
+}
+
+/** What every guest of its kind has is no gain. */
+function givenDevices({ devices, accelerator }: IsolationDefinition): readonly string[] {
+  const always = deviceNodesOf({ usesKvm: accelerator === 'kvm', devices: [] });
+  return devices.filter((path) => !always.includes(nameOf(path)));
 }
 
 function withoutThose(lines: readonly IsolationLine[], others: readonly IsolationLine[]) {

@@ -38,7 +38,7 @@ export interface HostOperationInput {
 /** In the order in which they run; each needs the one before. */
 type StepName = 'record' | 'logger user' | 'unit template' | 'reload' | 'release' | 'remove';
 
-export function hostStepId(host: { readonly host: string }, step: StepName): string {
+function hostStepId(host: { readonly host: string }, step: StepName): string {
   return `${describeAddress(hostAddress(host))}: ${step}`;
 }
 

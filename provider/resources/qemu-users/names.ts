@@ -4,7 +4,7 @@ import { lastPossibleDomid, type UserScheme } from '../../spec/qemu-users.ts';
 
 /** Names are Xen's: libxl and its tools look users up by them. */
 export const domidUserPrefix = 'xen-qemuuser-domid';
-export const rangeBaseUser = 'xen-qemuuser-range-base';
+const rangeBaseUser = 'xen-qemuuser-range-base';
 export const sharedUser = 'xen-qemuuser-shared';
 
 /** A set of users takes this many ids from its base on: domid 0, all possible domids, and some for the reaper. */
@@ -40,11 +40,6 @@ export function uidsOf(scheme: UserScheme, uidBase: number, range: DomidRange): 
     default:
       return assertNever(scheme);
   }
-}
-
-/** The uid of one guest. */
-export function guestUid(scheme: UserScheme, uidBase: number, domid: number): number {
-  return scheme === 'shared' ? uidBase : uidBase + domid;
 }
 
 /** The one user the scheme is named after; `per-domain` has none. */

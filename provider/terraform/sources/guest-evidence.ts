@@ -76,6 +76,11 @@ const schema: Schema = {
       computed: true,
       description: 'The processes that were looked at, by what they cannot fake.',
     }),
+    lost_helpers: attribute.list('string', {
+      computed: true,
+      description:
+        'Helpers that have ended while it runs: `logger of serial`, `logger of stderr`. The guest shows it as drift of `integrity.process`.',
+    }),
   }),
 };
 
@@ -99,6 +104,7 @@ function values(evidence: GuestEvidence): ObjectValue {
       start_time_ticks: one.startTimeTicks,
       boot_id: one.bootId,
     })),
+    lost_helpers: evidence.lostHelpers,
   };
 }
 
@@ -112,6 +118,7 @@ function unproven(why: string): ObjectValue {
     proven: false,
     layers: Object.fromEntries(layerNames.map((name) => [name, layer])),
     processes: [],
+    lost_helpers: [],
   };
 }
 

@@ -46,7 +46,7 @@ function mapAttributes(
 }
 
 /** Defaults where nothing is configured, and nothing where a value may not be stored. */
-export function withDefaults(attributes: Attributes, value: ObjectValue, config: ObjectValue): ObjectValue {
+function withDefaults(attributes: Attributes, value: ObjectValue, config: ObjectValue): ObjectValue {
   return mapAttributes(attributes, value, config, (attribute, current, configured) => {
     if (attribute.writeOnly === true) return null;
     if (configured === null && attribute.default !== undefined) return attribute.default;

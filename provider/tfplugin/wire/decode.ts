@@ -28,7 +28,7 @@ export function decodeValue(value: DynamicValue | undefined, type: AttributeType
 }
 
 /** A JSON value (of a stored state) as a value of `type`. */
-export function fromJson(json: JsonValue, type: AttributeType): TerraformValue {
+function fromJson(json: JsonValue, type: AttributeType): TerraformValue {
   return convert(json, type, []);
 }
 

@@ -8,7 +8,7 @@ export const qemuSearchPaths = ['/usr/bin', '/usr/local/bin', '/usr/libexec', '/
 );
 
 /** Sub-options that every guest is started with; a QEMU that does not take them has no (or too old a) seccomp filter. */
-export const sandboxProbe = 'on,obsolete=deny,spawn=deny,resourcecontrol=deny';
+const sandboxProbe = 'on,obsolete=deny,spawn=deny,resourcecontrol=deny';
 
 /**
  * A boot sector in octal: `mov dx,0x501; mov al,0x10; out dx,al; cli; hlt`. isa-debug-exit ends QEMU with (0x10 << 1) | 1.

@@ -41,6 +41,7 @@ const cases: readonly (readonly [string, LaunchPlan])[] = [
   ['qemu-8.1', planOf('8.1')],
   ['qemu-10.0', planOf('10.0')],
   ['kvm', planOf('10.0', { usesKvm: true })],
+  ['devices', planOf('7.2', { devices: ['kvm', 'net/tun', 'vfio/12', 'vfio/vfio'] })],
   ['no-time-to-shut-down', planOf('7.2', { shutdownTimeoutSeconds: 0 })],
 ];
 

@@ -1,10 +1,17 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Testing, TerraformStack } from 'cdktf';
-import { expect } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { HypervisorHost, StockadeFleet, type StockadeFleetProps } from '../../../constructs/index.ts';
 
 // cdktf's matchers are written for jest's global.
 Object.assign(globalThis, { expect });
 Testing.setupJest();
+
+// An app makes its output directory at once, and cdktf leaves it.
+const outdir = mkdtempSync(join(tmpdir(), 'stockade-synth-'));
+afterAll(() => rmSync(outdir, { recursive: true }));
 
 export const inventory: StockadeFleetProps['hosts'] = {
   hv1: { address: '192.0.2.1', hostKey: 'ssh-ed25519 AAAA', privateKeyFile: '/keys/deploy' },
@@ -12,7 +19,7 @@ export const inventory: StockadeFleetProps['hosts'] = {
 
 /** An empty stack. */
 export function emptyStack(): TerraformStack {
-  return new TerraformStack(Testing.app(), 'test');
+  return new TerraformStack(Testing.app({ outdir }), 'test');
 }
 
 /** A stack with a fleet of one host. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseEvidence, proveIsolation } from '../../../provider/jail/evidence.ts';
-import { type IsolationExpectation, isolationExpectation } from '../../../provider/jail/launch-plan.ts';
+import { isolationExpectation } from '../../../provider/jail/expectation.ts';
+import type { IsolationExpectation } from '../../../provider/jail/launch-plan.ts';
 import { samplePlan } from '../../samples.ts';
 
 const group = '/system.slice/system-stockade\\x2dguest.slice/stockade-guest@web1.service';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseEvidence, proveIsolation } from '../../../provider/jail/evidence.ts';
-import { isolationExpectation } from '../../../provider/jail/launch-plan.ts';
+import { isolationExpectation } from '../../../provider/jail/expectation.ts';
 import { parseLimits, parseMountinfo, parseStat } from '../../../provider/jail/proc-parse.ts';
 import { samplePlan } from '../../samples.ts';
 import { stepExitCodes, stepOfExitCode } from '../../../provider/jail/step.ts';
@@ -245,12 +245,112 @@ describe('what another could take', () => {
     );
   });
 
+  describe('a device that was given', () => {
+    const node = (path: string, number: string, mode = '21a4') => [
+      path,
+      '9',
+      '9',
+      mode,
+      '0',
+      '0',
+      'a',
+      number,
+    ];
+    const held = (target: string, ...stats: readonly string[]) => {
+      const given = {
+        ...expectation,
+        deviceNodes: [...expectation.deviceNodes, 'vfio/12'],
+        devices: ['vfio/12'],
+      };
+      const bytes = stream(
+        ...[...start, ...guest.slice(0, 5), '', 'strangers', '', 'threads', '', 'lines', ''],
+        ...['files', ...boot, ...stat, 'links', '/proc/11/fd/3', 'c', target],
+        ...['stats', ...executable, ...stats, 'end'],
+      );
+      const parsed = parseEvidence(bytes, [given], 'hv1');
+      const [observation] = parsed.ok ? parsed.value : [];
+      if (observation === undefined) throw new Error('no observation');
+      return proveIsolation(observation, given).layers.find(({ layer: name }) => name === 'open-files');
+    };
+    const open = (number: string, mode?: string) => node('/proc/11/fd/3', number, mode);
+    const own = node('/dev/vfio/12', '5');
+
+    it.each([
+      ['is held', '/dev/vfio/12', [...open('5'), ...own], 'effective'],
+      ['is held, and what stands for it', 'anon_inode:[vfio-device]', [], 'effective'],
+      ['is another one under its name', '/dev/vfio/12', [...open('6'), ...own], 'ineffective'],
+      ['is a block device under its name', '/dev/vfio/12', [...open('5', '61a4'), ...own], 'ineffective'],
+      ['is held under another name', '/dev/vfio/13', [...open('5'), ...own], 'ineffective'],
+      ['is none of the host any more', '/dev/vfio/12', open('5'), 'ineffective'],
+      ['was opened meanwhile', '/dev/vfio/12', own, 'unproven'],
+    ] as const)('%s', (_, target, stats, state) => {
+      expect(held(target, ...stats)?.state).toBe(state);
+    });
+  });
+
   it("the kernel's accelerator is open only where it was asked for", () => {
     const observation = seen('', ['/proc/11/fd/3', 'f', 'anon_inode:kvm-vcpu:0']);
     expect(layer(observation, 'open-files')?.state).toBe('ineffective');
     const asked = { ...expectation, deviceNodes: [...expectation.deviceNodes, 'kvm'] };
     const judged = proveIsolation(observation, asked);
     expect(judged.layers.find((each) => each.layer === 'open-files')?.state).toBe('effective');
+  });
+});
+
+describe('loggers', () => {
+  const pipe = (log: string) => `${expectation.runDirectory}/${log}`;
+  const processStat = (pid: number, parent: number) => [
+    `/proc/${pid}/stat`,
+    `${pid} (sh) S ${parent} ${'0 '.repeat(17)}7 0`,
+  ];
+  const program = (pid: number) => [`/proc/${pid}/exe`, '1', '40', '81ed', '0', '0', '0', '0'];
+  const opened = (pid: number, target: string, type = 'p') => [`/proc/${pid}/fd/0`, type, target];
+  const honest = [
+    ...opened(11, '/dev/null', 'c'),
+    ...opened(12, pipe('serial')),
+    ...opened(13, pipe('stderr')),
+  ];
+  const lost = (links: readonly string[], parent = 10, active = 'active') => {
+    const observation = observe(
+      stream(
+        ...['time', '2026-01-02T03:04:05Z\n', 'units'],
+        `Id=stockade-guest@web1.service\nActiveState=${active}\nMainPID=10`,
+        ...['guest', 'web1', '300001', '10', ' 11 12 13', '', 'strangers', ''],
+        ...['files', ...boot, ...stat, ...processStat(12, parent), ...processStat(13, 10)],
+        ...['links', '/proc/10/ns/pid', 'f', 'pid:[1]', '/proc/12/ns/pid', 'f', 'pid:[1]'],
+        ...['/proc/13/ns/pid', 'f', 'pid:[1]', ...links],
+        ...['stats', ...executable, ...program(12), ...program(13), 'end'],
+      ),
+    );
+    return proveIsolation(observation, expectation).lostHelpers;
+  };
+
+  it('are there while they hold their pipes', () => {
+    expect(lost(honest)).toEqual([]);
+  });
+
+  it.each([
+    ['one holds another file', [...honest.slice(0, 6), ...opened(13, '/x')], 10, ['logger of stderr']],
+    [
+      'a file is called like its pipe',
+      [...honest.slice(0, 6), ...opened(13, pipe('stderr'), 'f')],
+      10,
+      ['logger of stderr'],
+    ],
+    ['only what it had started is left', honest, 1, ['logger of serial']],
+  ] as const)('are lost where %s', (_, links, parent, what) => {
+    expect(lost(links, parent)).toEqual(what);
+  });
+
+  it.each([
+    ['the unit is being stopped', honest, 'deactivating'],
+    ['QEMU has ended meanwhile', honest.slice(3), 'active'],
+  ] as const)('are not missed where %s', (_, links, active) => {
+    expect(lost(links, 1, active)).toEqual([]);
+  });
+
+  it('are not missed where their files could not be read', () => {
+    expect(lost(honest.slice(0, 6))).toEqual([]);
   });
 });
 
