@@ -90,6 +90,8 @@ export async function runShareGuest(
     // virtiofsd maps the guest's memory, so that has to be shared
     ...['-object', 'memory-backend-memfd,id=ram,size=384M,share=on'],
     ...['-machine', `${machine},memory-backend=ram`],
+    // else a microvm's devices are legacy ones, which virtiofsd refuses: the guest's first request is never answered
+    ...['-global', 'virtio-mmio.force-legacy=false'],
     ...['-kernel', '/root/share-kernel', '-initrd', '/root/share-initrd'],
     // one that panics ends; the check of the timer fails on a busy machine under emulation
     ...[
