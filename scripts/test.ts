@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { buildGuestImage } from '../test/lab/guest/image.ts';
+import { buildShareGuest } from '../test/lab/guest/share-image.ts';
 import { hostRoot } from '../test/lab/root.ts';
 
 /** One of the checks that `npm test` consists of. */
@@ -49,7 +50,7 @@ function passes({ name, command: [program, ...args] }: Check, quietly: boolean):
 /** Everything the tests on real hosts take from the cache, so that no test's time holds its making. */
 async function prepareLab(): Promise<void> {
   const progress = (line: string) => console.log(line);
-  await Promise.all([hostRoot(progress), buildGuestImage(progress)]);
+  await Promise.all([hostRoot(progress), buildGuestImage(progress), buildShareGuest(progress)]);
 }
 
 const [checked] = await Promise.all([Promise.all(quick.map((check) => passes(check, true))), prepareLab()]);

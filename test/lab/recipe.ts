@@ -95,6 +95,52 @@ export const guestRecipe = {
   ],
 } as const;
 
+/** What the guest that uses shared directories is made of, beside a perl of the test hosts' root. */
+export const shareGuestRecipe = {
+  /** Raise when guest/share-image.ts changes what it makes. */
+  version: 1,
+  suite: guestRecipe.suite,
+  kernelPackage: guestRecipe.kernelPackage,
+  /** In the order in which they need each other, after the two that every guest loads first. */
+  modules: [
+    ...guestRecipe.modules,
+    'virtio',
+    'virtio_ring',
+    'virtio_pci_legacy_dev',
+    'virtio_pci_modern_dev',
+    'virtio_pci',
+    'virtio_mmio',
+    'netfs',
+    'fscache',
+    '9pnet',
+    '9pnet_virtio',
+    '9pnet_fd',
+    '9p',
+    'fuse',
+    'virtiofs',
+    'virtio_console',
+  ],
+  libraries: ['libc.so.6', 'libcrypt.so.1', 'libm.so.6'],
+  /** What the guest's program uses, and what that loads. */
+  perlModules: [
+    'Errno.pm',
+    'Carp.pm',
+    'Exporter.pm',
+    'Exporter/Heavy.pm',
+    'Fcntl.pm',
+    'POSIX.pm',
+    'XSLoader.pm',
+    'Tie/Hash.pm',
+    'auto/Fcntl/Fcntl.so',
+    'auto/POSIX/POSIX.so',
+    'constant.pm',
+    'overloading.pm',
+    'strict.pm',
+    'warnings.pm',
+    'warnings/register.pm',
+  ],
+} as const;
+
 /** A short name for exactly this recipe. */
 export function recipeDigest(recipe: unknown): string {
   return createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 12);

@@ -1,13 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { cached, type Progress } from '../cache.ts';
-import { run } from '../process.ts';
 import { guestRecipe, recipeDigest } from '../recipe.ts';
 import { downloadPackage, unpackPackage } from './apt.ts';
 import { type ArchiveEntry, cpioArchive } from './cpio.ts';
 import { diskInit } from './disk-init.ts';
 import { hostileInit, quietInit } from './init.ts';
+import { moduleFile, placeKernel } from './kernel.ts';
 
 /** Files to boot a guest from, on this machine. */
 export interface GuestImage {
@@ -51,10 +51,8 @@ async function build(directory: string): Promise<void> {
     ...[...guestRecipe.modules, ...guestRecipe.diskModules].map((module) => `*/${module}.ko`),
   ]);
   await unpackPackage(packages.busybox, work, ['./bin/busybox']);
-  const compressed = readFileSync(onlyFile(join(work, 'boot'), 'vmlinuz-'));
-  writeFileSync(join(directory, 'vmlinuz'), compressed);
+  await placeKernel(work, directory);
   const busybox = join(work, 'bin/busybox');
-  await unpackKernel(compressed, directory);
   const { modules, diskModules } = guestRecipe;
   for (const [name, init, needed] of [
     ['initrd.img', quietInit, modules],
@@ -65,20 +63,6 @@ async function build(directory: string): Promise<void> {
     writeFileSync(join(directory, name), initramfs(init, busybox, files));
   }
   rmSync(work, { recursive: true });
-}
-
-/** What the kernel's own scripts/extract-vmlinux does for a kernel compressed with xz. */
-async function unpackKernel(compressed: Buffer, directory: string): Promise<void> {
-  const start = compressed.indexOf(Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]));
-  if (start < 0) throw new Error("the kernel package's vmlinuz is not compressed with xz");
-  const payload = join(directory, 'work', 'payload.xz');
-  writeFileSync(payload, compressed.subarray(start));
-  const unpacked = join(directory, 'vmlinux');
-  // What follows the xz stream is the boot stub's.
-  await run('sh', ['-c', 'xz -dc --single-stream "$1" >"$2"', 'sh', payload, unpacked]);
-  if (!readFileSync(unpacked).subarray(0, 4).equals(Buffer.from('\x7fELF', 'latin1'))) {
-    throw new Error('the kernel did not unpack to an ELF file');
-  }
 }
 
 function initramfs(init: string, busybox: string, modules: readonly string[]): Buffer {
@@ -95,17 +79,4 @@ function initramfs(init: string, busybox: string, modules: readonly string[]): B
     })),
   ];
   return gzipSync(cpioArchive(entries), { level: 9 });
-}
-
-function moduleFile(work: string, module: string): string {
-  const files = readdirSync(join(work, 'lib/modules'), { recursive: true, encoding: 'utf8' });
-  const file = files.find((path) => path.endsWith(`/${module}.ko`));
-  if (file === undefined) throw new Error(`the kernel package holds no module ${module}`);
-  return join(work, 'lib/modules', file);
-}
-
-function onlyFile(directory: string, prefix: string): string {
-  const [name, ...others] = readdirSync(directory).filter((entry) => entry.startsWith(prefix));
-  if (name === undefined || others.length > 0) throw new Error(`not exactly one ${prefix}* in ${directory}`);
-  return join(directory, name);
 }

@@ -1,0 +1,123 @@
+# Races: a name is a directory when the server looks, and a symbolic link out of the export when it acts. Each runs for a time and counts.
+use strict;
+use warnings;
+
+our ($canary, $canary_name, $canary_directory, @ways_out);
+
+# Does what goes through the name that is being swapped, until the time is over; counts into a pipe's end for who waits.
+sub hammer {
+  my ($directory, $seconds) = @_;
+  my ($end, $tries, $hits) = (now() + $seconds, 0, 0);
+  my $target = "$directory/$canary_name";
+  while ($tries % 64 || now() < $end) {
+    my $kind = $tries++ % 8;
+    if ($kind < 4) {
+      if (sysopen(my $file, $target, O_RDONLY | O_NONBLOCK)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text) }
+    } elsif ($kind == 4) {
+      if (sysopen(my $file, $target, O_RDWR | O_NONBLOCK)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text); syswrite($file, 'ESCAPED') }
+    } elsif ($kind == 5) {
+      # as a directory held open while the name changes
+      if (opendir(my $opened, $directory)) { $hits++ if grep { $_ eq "only-outside" } readdir $opened }
+    } elsif ($kind == 6) {
+      unlink "$directory/escaped-$tries" if write_file("$directory/escaped-$tries", 'ESCAPED');
+    } else {
+      chmod 0644, $target;
+      set_xattr($target, 'user.escaped', 'x');
+      rename("$directory/inside", "$directory/escaped-moved") && rename("$directory/escaped-moved", "$directory/inside");
+    }
+  }
+  return ($tries, $hits);
+}
+
+# Two hammers on one name while `swap` runs; both are over when the time is.
+sub race {
+  my ($seconds, $directory, $swap) = @_;
+  pipe(my $read, my $write) or must(0, 'pipe');
+  my $end = now() + $seconds;
+  my $swaps = 0;
+  my $hammers = sub {
+    my ($tries, $hits) = hammer($directory, $seconds);
+    syswrite($write, "$tries $hits\n");
+  };
+  my $swapper = sub {
+    $swaps += $swap->() while now() < $end;
+    syswrite($write, "0 0 $swaps\n");
+  };
+  my $passed = together($hammers, $hammers, $swap ? $swapper : ());
+  close $write;
+  my $total = 0;
+  while (my $line = <$read>) {
+    my ($tries, $hits, $swapped) = split ' ', $line;
+    count($tries, $hits);
+    $total += $swapped || 0;
+  }
+  check($passed, 'a process failed');
+  check(!$swap || $total > 0, 'nothing was swapped');
+}
+
+# `swap` is a directory with a file called as the canary, or a link to the canary's own directory.
+sub prepare_swap {
+  my ($target) = @_;
+  mkdir 'swap';
+  write_file("swap/$canary_name", 'inside');
+  write_file('swap/inside', 'inside');
+  must(symlink($target, 'swap.link'), 'symlink');
+}
+
+sub swap_once {
+  rename('swap', 'swap.directory') && rename('swap.link', 'swap') or return 0;
+  rename('swap', 'swap.link') && rename('swap.directory', 'swap') or return 0;
+  return 2;
+}
+
+sub race_symlink {
+  my ($seconds) = @_;
+  my $number = 0;
+  my ($relative) = map { s{/[^/]+$}{}r } $ways_out[-2];
+  for my $target ($canary_directory, $relative) {
+    my $place = 'race-' . $number++;
+    mkdir $place;
+    chdir $place;
+    prepare_swap($target);
+    race($seconds / 2, 'swap', \&swap_once);
+    chdir '..';
+  }
+}
+
+# Inside a directory whose parents are moved to another depth meanwhile, `..` must not lead past the export.
+sub race_parent {
+  my ($seconds) = @_;
+  mkdir $_ for 'deep', 'deep/a', 'deep/a/b', 'deep/a/b/c';
+  my $home = POSIX::getcwd();
+  my $end = now() + $seconds;
+  pipe(my $read, my $write) or must(0, 'pipe');
+  my $climb = sub {
+    my ($tries, $hits) = (0, 0);
+    while (now() < $end) {
+      chdir "$home/deep/a/b/c" or chdir "$home/b/c" or next;
+      for my $out (@ways_out) {
+        $tries++;
+        if (sysopen(my $file, $out, O_RDWR)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text); syswrite($file, 'ESCAPED') }
+      }
+    }
+    syswrite($write, "$tries $hits\n");
+  };
+  my $move = sub {
+    while (now() < $end) { rename("$home/deep/a/b", "$home/b") && rename("$home/b", "$home/deep/a/b") or die }
+  };
+  my $passed = together($climb, $climb, $move);
+  close $write;
+  while (my $line = <$read>) { count(split ' ', $line) }
+  check($passed, 'a process failed');
+}
+
+# Somebody on the host swaps `race-host/swap` of the export.
+sub race_host {
+  my ($share, $seconds) = @_;
+  my $place = "$share->{path}/race-host";
+  must(-d $place, 'no race-host in the export');
+  chdir $place;
+  race($seconds, 'swap', undef);
+}
+
+1;
