@@ -6,6 +6,7 @@ import {
   placeProxyPrograms,
   type ProxyTarget,
   startBareHelper,
+  startDetachedHelper,
   startNaiveServer,
 } from '../lab/hostile/proxy.ts';
 import { type ProxyAttack, proxyAttacks } from '../lab/hostile/proxy-report.ts';
@@ -72,5 +73,16 @@ describe('virtfs-proxy-helper as its manual starts it', () => {
       sh`setpriv --reuid 1001 --regid 100 --clear-groups ${word(`${target.export}/hostile-left/program`)} -u`,
     );
     expect(plain).toBe('0\n');
+  });
+
+  test('passes nothing that leads upwards, once its export is a mount that hangs on nothing', async () => {
+    const bare = await startBareHelper(lab.host, target);
+    const only = ['dotdot', 'descriptor'] as const;
+    const before = await attackProxy(lab.host, target, { only }).finally(bare);
+    expect(before.attacks.get('descriptor')?.details['above']).toBeGreaterThan(0);
+    const detached = await startDetachedHelper(lab.host, target);
+    const after = await attackProxy(lab.host, target, { only }).finally(detached);
+    expect(hit(after)).toEqual([]);
+    expect(after.attacks.get('descriptor')?.details['above']).toBe(0);
   });
 });

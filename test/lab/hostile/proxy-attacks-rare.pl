@@ -92,10 +92,13 @@ sub flags {
 }
 
 # No attack on the helper's paths: a directory that it has passed to QEMU, which is outside of the helper's chroot, leads upwards
-# unless there is nothing above it in its own tree of mounts.
+# unless there is nothing above it in its own tree of mounts. `above` counts steps to a directory other than the export's own,
+# hits those known to be the host's.
 sub descriptor {
+  $main::count{above} = 0;
   my @held = map { (main::ask('OPEN', @$_))[1] } ['/', O_DIRECTORY], ['hostile', O_DIRECTORY], ['hostile/deep/deeper', O_DIRECTORY],
     ['/', O_PATH() | O_DIRECTORY];
+  my $top = join ':', (stat $export)[0, 1];
   main::ask('RENAME', 'hostile/deep/deeper', 'hostile/moved');
   for my $directory (grep { defined } @held) {
     my @paths = map { (far_up() . "/$_") } $name, 'pointer';
@@ -107,6 +110,8 @@ sub descriptor {
       open(my $file, '<&=', $descriptor) or next;
       my ($device, $inode) = stat $file;
       $main::count{hits}++ if $main::beyond{"$device:$inode"};
+      # five steps up are past the top of the export from each of those held
+      $main::count{above}++ if $path =~ m{^(\.\./){5,}$} && "$device:$inode" ne $top;
     }
   }
 }

@@ -20,7 +20,8 @@ export interface AttackResult {
   readonly tries: number;
   /** How often the canary, or a directory above it or above the export, was reached or changed. */
   readonly hits: number;
-  /** `ended`: how often the helper ended or fell silent; `swaps`, `inside` and `refused` show that a race was one. */
+  /** `ended`: how often the helper ended or fell silent; `swaps`, `inside` and `refused` show that a race was one; `above`: steps
+   *  from a passed directory to one above the export. */
   readonly details: Readonly<Record<string, number>>;
 }
 

@@ -106,9 +106,32 @@ done`;
   return inUnit(host, 'bare-proxy', ['sh', '-c', loop.text]);
 }
 
+/**
+ * The same for one client, but the export is a mount of its own, and that hangs on nothing once the helper has changed its root:
+ * what is then above a directory that it passes is nothing either. Returns how to end it.
+ */
+export async function startDetachedHelper(
+  host: LabHost,
+  target: ProxyTarget,
+  helper = '/usr/lib/qemu/virtfs-proxy-helper',
+): Promise<() => Promise<void>> {
+  const [socket, directory] = [word(target.socket), word(target.export)];
+  // it changes its root when a client has connected; no request is served before a client sends one
+  const steps = sh`rm -f ${socket}
+mount --bind ${directory} /mnt
+mount -o remount,bind,nosuid,nodev /mnt
+${word(helper)} -n -s ${socket} -p /mnt -u 0 -g 0 &
+until [ "$(stat -Lc %d:%i /proc/$!/root/.)" = "$(stat -c %d:%i /mnt)" ]; do sleep 0.01; done
+umount -l /mnt
+wait`;
+  const command = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', steps.text];
+  return inUnit(host, 'detached-proxy', command);
+}
+
 async function inUnit(host: LabHost, unit: string, command: readonly string[]): Promise<() => Promise<void>> {
   await host.run(['systemd-run', '--quiet', '--collect', `--unit=${unit}`, '--', ...command]);
   return async () => {
-    await host.run(['systemctl', 'stop', unit]);
+    // one that served a single client has ended with it and is unknown by now
+    await host.exec(['systemctl', 'stop', unit]);
   };
 }
