@@ -35,6 +35,8 @@ export function sharesScript(plan: SharesPlan, roots: HostRoots): string {
 #   shares inside TAG  the second half of run, in the new namespaces
 #   shares over TAG    when the helper has ended: its guest does not go on without it
 set -eu
+# a helper whose guest wants a larger file than it may have is told so, and not ended
+trap '' XFSZ
 umask 077
 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 export PATH LC_ALL
@@ -115,6 +117,12 @@ function settings(guest: string, share: HelperShare, index: number, roots: HostR
       ;;`;
 }
 
+/**
+ * virtiofsd wants a /proc before it makes one of its own. Read-only: what is below /proc/sys is root's to write, whatever privileges root has
+ * left.
+ */
+const mountProc = sh`mount -t proc -o ro,nosuid,nodev,noexec stockade-proc /proc && `;
+
 function startCase(share: HelperShare): ShellText {
   // the unit sets the number of open files: systemd takes what the kernel allows
   const { nofile: _files, ...others } = helperRlimits(share);
@@ -124,7 +132,7 @@ function startCase(share: HelperShare): ShellText {
   return sh`    ${word(share.tag)})
       exec prlimit ${words(limits)} \\
         unshare --pid --fork --kill-child \\
-        sh -c 'exec "$@" 4<&-' sh \\
+        sh -c '${isVirtiofs(share) ? mountProc : sh``}exec "$@" 4<&-' sh \\
         setpriv --no-new-privs --bounding-set=${word(bounding)} --inh-caps=-all \\
         ${command}
       ;;`;

@@ -4,9 +4,6 @@ import { words, type ShellText } from '../model/shell.ts';
 
 type Virtiofs = Extract<LaunchShareDriver, { readonly kind: 'virtiofs' }>;
 
-/** Requests are answered by that many threads: a guest's requests wait for each other otherwise. */
-const threads = 8;
-
 /**
  * virtiofsd on the socket on which systemd listens (descriptor 3). `namespace`, its strongest sandbox: mount, pid and network
  * namespaces of its own once more, the export as their root, and its own list of system calls.
@@ -25,7 +22,8 @@ function cOptions({ cache, announceSubmounts }: Virtiofs): readonly string[] {
     'xattr',
     ...(announceSubmounts ? ['announce_submounts'] : []),
   ];
-  return ['-f', `--thread-pool-size=${threads}`, ...settings.flatMap((setting) => ['-o', setting])];
+  // no pool of threads: GLib's asks for processors (sched_getaffinity), which virtiofsd's own filter ends it for (QEMU 7.2)
+  return ['-f', '--thread-pool-size=0', ...settings.flatMap((setting) => ['-o', setting])];
 }
 
 function rustOptions({ cache, announceSubmounts, uidMap, gidMap }: Virtiofs): readonly string[] {
@@ -35,7 +33,6 @@ function rustOptions({ cache, announceSubmounts, uidMap, gidMap }: Virtiofs): re
     '--seccomp=kill',
     `--cache=${cache}`,
     '--xattr',
-    `--thread-pool-size=${threads}`,
     announceSubmounts ? '--announce-submounts' : '--no-announce-submounts',
     // no more descriptors than the limit it is started with
     '--rlimit-nofile=0',

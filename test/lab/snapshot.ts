@@ -40,7 +40,7 @@ const volatilePaths = [
 
 /** Come and go by themselves: logins, and what systemd starts and stops at will. */
 const volatileProcesses =
-  /^\S+ (sshd|\(sd-pam\)|systemd-(hostnam|timedate|locale|userwor|tmpfile).*|\(.*\)|agetty)$/;
+  /^\S+ (sshd(-session)?|\(sd-pam\)|systemd-(hostnam|timedate|locale|userwor|tmpfile).*|\(.*\)|agetty)$/;
 const ownUnits = /^(systemd-|user-|user@|session-|modprobe@|system-modprobe|init\.scope)/;
 const digestedBytes = 1024 * 1024;
 
