@@ -34,6 +34,8 @@ export interface RestrictedGuestProps
 
 /** An image file or block device of the host. */
 export type GuestDiskProps = NonNullable<RestrictedGuestProps['disks']>[number];
+/** A directory of the host that the guest may mount. */
+export type GuestShareProps = NonNullable<RestrictedGuestProps['shares']>[number];
 /** What a guest may take from its host. */
 export type GuestLimitsProps = NonNullable<RestrictedGuestProps['limits']>;
 /** Departures from full isolation. */
@@ -45,6 +47,7 @@ export class RestrictedGuest extends Construct {
   readonly resource: Guest;
   readonly host: HypervisorHost;
   #evidence: GuestEvidence | undefined;
+  readonly #shares: GuestShareProps[];
 
   constructor(scope: Construct, id: string, props: RestrictedGuestProps) {
     super(scope, id);
@@ -53,6 +56,8 @@ export class RestrictedGuest extends Construct {
     const owner = { host: users.host.name, users: `${users.host.name}/${users.scheme}` };
     refuseUnlessValid(this, guestSchema, { ...owner, name, ...files, ...rest });
     this.host = users.host;
+    this.#shares = [...(rest.shares ?? [])];
+    for (const share of this.#shares) this.host.claimShare(this, share);
     this.resource = new Guest(this, 'Default', {
       provider: users.host.fleet.provider,
       host: users.resource.host,
@@ -62,6 +67,19 @@ export class RestrictedGuest extends Construct {
       ...(initrd === undefined ? {} : { initrd: withPathsFromHere(initrd, 'file') }),
       ...defined(rest),
     });
+  }
+
+  /**
+   * Shares a directory of the host with the guest: read-only, and by the best driver that the host has, unless said otherwise. What is
+   * written to has one writer on its host, unless every one of them says `writers: 'many'`.
+   * @throws where that is not so, or the share cannot be
+   */
+  share(share: GuestShareProps): this {
+    this.#shares.push(share);
+    refuseUnlessValid(this, guestSchema.shape.shares, this.#shares);
+    this.host.claimShare(this, share);
+    this.resource.putShares(this.#shares.map((one) => defined(one)));
+    return this;
   }
 
   /** HOST/NAME, a reference. */

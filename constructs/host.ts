@@ -1,4 +1,5 @@
-import { Construct } from 'constructs';
+import { Token } from 'cdktf';
+import { Construct, type IConstruct } from 'constructs';
 import type { z } from 'zod';
 import { hostSchema } from '../provider/spec/host.ts';
 import { refuseUnlessValid } from './check.ts';
@@ -18,6 +19,13 @@ export interface HypervisorHostProps extends Described<HostConfig, z.input<typeo
   readonly name?: string;
 }
 
+/** What of a share its host compares. */
+interface ClaimedShare {
+  readonly source: string;
+  readonly readonly?: boolean | undefined;
+  readonly writers?: string | undefined;
+}
+
 /** A hypervisor host, prepared: directories, unit template, logger user. Nothing on it runs as an agent. */
 export class HypervisorHost extends Construct {
   /** Terraform's resource, with all that was found out about the host. */
@@ -25,6 +33,7 @@ export class HypervisorHost extends Construct {
   readonly fleet: StockadeFleet;
   /** The name as given; `resource.name` is the reference to it. */
   readonly name: string;
+  readonly #written = new Map<string, { readonly guest: IConstruct; readonly writers: string }>();
 
   constructor(scope: Construct, id: string, props: HypervisorHostProps) {
     super(scope, id);
@@ -43,6 +52,22 @@ export class HypervisorHost extends Construct {
   /** The host's id, a reference: what uses it comes after the host. */
   get id(): string {
     return this.resource.id;
+  }
+
+  /**
+   * Keeps two guests from writing to one directory; `RestrictedGuest` calls it for each share. Directories that only Terraform knows are the
+   * provider's to compare.
+   * @throws where another guest writes there
+   */
+  claimShare(guest: IConstruct, { source, readonly = true, writers = 'one' }: ClaimedShare): void {
+    if (readonly !== false || Token.isUnresolved(source)) return;
+    const other = this.#written.get(source);
+    if (other !== undefined && other.guest !== guest && !(writers === 'many' && other.writers === 'many')) {
+      throw new Error(
+        `${guest.node.path}: ${other.guest.node.path} writes to ${source} too; share it readonly with one of them, or say writers: 'many' in both`,
+      );
+    }
+    this.#written.set(source, { guest, writers });
   }
 
   /** Users for this host's guests: `new QemuUsers(host, scheme, { host, … })`. */

@@ -9,6 +9,7 @@ export {
   type GuestDiskProps,
   type GuestIsolationProps,
   type GuestLimitsProps,
+  type GuestShareProps,
   RestrictedGuest,
   type RestrictedGuestProps,
 } from './guest.ts';

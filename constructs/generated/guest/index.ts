@@ -83,6 +83,11 @@ export interface GuestConfig extends cdktf.TerraformMetaArguments {
   */
   readonly sharedMemory?: boolean | cdktf.IResolvable;
   /**
+  * Directories of the host that the guest may mount.
+  * @default none
+  */
+  readonly shares?: GuestShares[] | cdktf.IResolvable;
+  /**
   * How long a stop waits for the guest after pressing its power button, before QEMU is ended. Unit: seconds.
   * @default 20
   */
@@ -720,6 +725,11 @@ export class GuestIntegrityOutputReference extends cdktf.ComplexObject {
     return this.getStringAttribute('record');
   }
 
+  // shares - computed: true, optional: false, required: false
+  public get shares() {
+    return this.getStringAttribute('shares');
+  }
+
   // unit - computed: true, optional: false, required: false
   public get unit() {
     return this.getStringAttribute('unit');
@@ -1285,6 +1295,801 @@ export class GuestLimitsOutputReference extends cdktf.ComplexObject {
     return this._tasks;
   }
 }
+export interface GuestSharesGidMap {
+  /**
+  * How many there are.
+  */
+  readonly count: number;
+  /**
+  * The first id in the guest.
+  */
+  readonly guest: number;
+  /**
+  * The first id on the host.
+  */
+  readonly host: number;
+}
+
+export function guestSharesGidMapToTerraform(struct?: GuestSharesGidMap | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+    count: cdktf.numberToTerraform(struct!.count),
+    guest: cdktf.numberToTerraform(struct!.guest),
+    host: cdktf.numberToTerraform(struct!.host),
+  }
+}
+
+
+export function guestSharesGidMapToHclTerraform(struct?: GuestSharesGidMap | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+    count: {
+      value: cdktf.numberToHclTerraform(struct!.count),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    guest: {
+      value: cdktf.numberToHclTerraform(struct!.guest),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    host: {
+      value: cdktf.numberToHclTerraform(struct!.host),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+  };
+
+  // remove undefined attributes
+  return Object.fromEntries(Object.entries(attrs).filter(([_, value]) => value !== undefined && value.value !== undefined));
+}
+
+export class GuestSharesGidMapOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+  private resolvableValue?: cdktf.IResolvable;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param complexObjectIndex the index of this item in the list
+  * @param complexObjectIsFromSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string, complexObjectIndex: number, complexObjectIsFromSet: boolean) {
+    super(terraformResource, terraformAttribute, complexObjectIsFromSet, complexObjectIndex);
+  }
+
+  public get internalValue(): GuestSharesGidMap | cdktf.IResolvable | undefined {
+    if (this.resolvableValue) {
+      return this.resolvableValue;
+    }
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    if (this._count !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.count = this._count;
+    }
+    if (this._guest !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.guest = this._guest;
+    }
+    if (this._host !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.host = this._host;
+    }
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: GuestSharesGidMap | cdktf.IResolvable | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+      this.resolvableValue = undefined;
+      this._count = undefined;
+      this._guest = undefined;
+      this._host = undefined;
+    }
+    else if (cdktf.Tokenization.isResolvable(value)) {
+      this.isEmptyObject = false;
+      this.resolvableValue = value;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+      this.resolvableValue = undefined;
+      this._count = value.count;
+      this._guest = value.guest;
+      this._host = value.host;
+    }
+  }
+
+  // count - computed: false, optional: false, required: true
+  private _count?: number;
+  public get count() {
+    return this.getNumberAttribute('count');
+  }
+  public set count(value: number) {
+    this._count = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get countInput() {
+    return this._count;
+  }
+
+  // guest - computed: false, optional: false, required: true
+  private _guest?: number;
+  public get guest() {
+    return this.getNumberAttribute('guest');
+  }
+  public set guest(value: number) {
+    this._guest = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get guestInput() {
+    return this._guest;
+  }
+
+  // host - computed: false, optional: false, required: true
+  private _host?: number;
+  public get host() {
+    return this.getNumberAttribute('host');
+  }
+  public set host(value: number) {
+    this._host = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get hostInput() {
+    return this._host;
+  }
+}
+
+export class GuestSharesGidMapList extends cdktf.ComplexList {
+  public internalValue? : GuestSharesGidMap[] | cdktf.IResolvable
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param wrapsSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  constructor(protected terraformResource: cdktf.IInterpolatingParent, protected terraformAttribute: string, protected wrapsSet: boolean) {
+    super(terraformResource, terraformAttribute, wrapsSet)
+  }
+
+  /**
+  * @param index the index of the item to return
+  */
+  public get(index: number): GuestSharesGidMapOutputReference {
+    return new GuestSharesGidMapOutputReference(this.terraformResource, this.terraformAttribute, index, this.wrapsSet);
+  }
+}
+export interface GuestSharesUidMap {
+  /**
+  * How many there are.
+  */
+  readonly count: number;
+  /**
+  * The first id in the guest.
+  */
+  readonly guest: number;
+  /**
+  * The first id on the host.
+  */
+  readonly host: number;
+}
+
+export function guestSharesUidMapToTerraform(struct?: GuestSharesUidMap | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+    count: cdktf.numberToTerraform(struct!.count),
+    guest: cdktf.numberToTerraform(struct!.guest),
+    host: cdktf.numberToTerraform(struct!.host),
+  }
+}
+
+
+export function guestSharesUidMapToHclTerraform(struct?: GuestSharesUidMap | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+    count: {
+      value: cdktf.numberToHclTerraform(struct!.count),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    guest: {
+      value: cdktf.numberToHclTerraform(struct!.guest),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    host: {
+      value: cdktf.numberToHclTerraform(struct!.host),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+  };
+
+  // remove undefined attributes
+  return Object.fromEntries(Object.entries(attrs).filter(([_, value]) => value !== undefined && value.value !== undefined));
+}
+
+export class GuestSharesUidMapOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+  private resolvableValue?: cdktf.IResolvable;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param complexObjectIndex the index of this item in the list
+  * @param complexObjectIsFromSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string, complexObjectIndex: number, complexObjectIsFromSet: boolean) {
+    super(terraformResource, terraformAttribute, complexObjectIsFromSet, complexObjectIndex);
+  }
+
+  public get internalValue(): GuestSharesUidMap | cdktf.IResolvable | undefined {
+    if (this.resolvableValue) {
+      return this.resolvableValue;
+    }
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    if (this._count !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.count = this._count;
+    }
+    if (this._guest !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.guest = this._guest;
+    }
+    if (this._host !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.host = this._host;
+    }
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: GuestSharesUidMap | cdktf.IResolvable | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+      this.resolvableValue = undefined;
+      this._count = undefined;
+      this._guest = undefined;
+      this._host = undefined;
+    }
+    else if (cdktf.Tokenization.isResolvable(value)) {
+      this.isEmptyObject = false;
+      this.resolvableValue = value;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+      this.resolvableValue = undefined;
+      this._count = value.count;
+      this._guest = value.guest;
+      this._host = value.host;
+    }
+  }
+
+  // count - computed: false, optional: false, required: true
+  private _count?: number;
+  public get count() {
+    return this.getNumberAttribute('count');
+  }
+  public set count(value: number) {
+    this._count = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get countInput() {
+    return this._count;
+  }
+
+  // guest - computed: false, optional: false, required: true
+  private _guest?: number;
+  public get guest() {
+    return this.getNumberAttribute('guest');
+  }
+  public set guest(value: number) {
+    this._guest = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get guestInput() {
+    return this._guest;
+  }
+
+  // host - computed: false, optional: false, required: true
+  private _host?: number;
+  public get host() {
+    return this.getNumberAttribute('host');
+  }
+  public set host(value: number) {
+    this._host = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get hostInput() {
+    return this._host;
+  }
+}
+
+export class GuestSharesUidMapList extends cdktf.ComplexList {
+  public internalValue? : GuestSharesUidMap[] | cdktf.IResolvable
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param wrapsSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  constructor(protected terraformResource: cdktf.IInterpolatingParent, protected terraformAttribute: string, protected wrapsSet: boolean) {
+    super(terraformResource, terraformAttribute, wrapsSet)
+  }
+
+  /**
+  * @param index the index of the item to return
+  */
+  public get(index: number): GuestSharesUidMapOutputReference {
+    return new GuestSharesUidMapOutputReference(this.terraformResource, this.terraformAttribute, index, this.wrapsSet);
+  }
+}
+export interface GuestShares {
+  /**
+  * Of `virtiofs` alone: what the host has mounted below the directory is seen too, and the guest is told where it begins.
+  * @default false, the guest sees the empty directories below those mounts
+  */
+  readonly announceSubmounts?: boolean | cdktf.IResolvable;
+  /**
+  * Of `virtiofs` alone: what the guest may keep of it. `metadata` is known to the Rust virtiofsd alone.
+  * @default `auto`
+  */
+  readonly cache?: string;
+  /**
+  * Who serves it: `virtiofs` (virtiofsd), `proxy` (9p by virtfs-proxy-helper, until QEMU 9.1), `local` (9p by QEMU itself, which then holds the directory open) or `auto`: the first of these that the host has. The plan says which, and why.
+  * @default `auto`
+  */
+  readonly driver?: string;
+  /**
+  * Of the Rust virtiofsd alone: the same of groups.
+  * @default the same numbers
+  */
+  readonly gidMap?: GuestSharesGidMap[] | cdktf.IResolvable;
+  /**
+  * The largest file that the guest may make in it, of whoever serves it. Unit: MiB.
+  * @default 65536
+  */
+  readonly maxFileMib?: number;
+  /**
+  * The guest cannot write to it.
+  * @default true
+  */
+  readonly readonly?: boolean | cdktf.IResolvable;
+  /**
+  * Of `local` alone: where owner and mode that the guest gives a file are kept. `mapped-file` in files beside it (the guest has no extended attributes then), `mapped-xattr` in extended attributes, `none` nowhere (the files are simply those of QEMU's user). The last two need a /proc in QEMU's root, which an empty chroot has not: they go with `isolation.off` of `chroot`.
+  * @default `mapped-file`
+  */
+  readonly securityModel?: string;
+  /**
+  * The directory: an absolute path on the host, no symbolic link, not on a network file system, not inside what another guest writes to. One that is written to lies on a mount with nosuid and nodev, or below a directory that only root may enter (but with `local`): a guest's root makes files there that are root's.
+  */
+  readonly source: string;
+  /**
+  * The name by which the guest mounts it (`mount -t virtiofs TAG …`, `mount -t 9p -o trans=virtio TAG …`), unique in the guest. At most 31 characters.
+  */
+  readonly tag: string;
+  /**
+  * Of the Rust virtiofsd alone: users of the guest that are others on the host; all others are refused.
+  * @default the same numbers
+  */
+  readonly uidMap?: GuestSharesUidMap[] | cdktf.IResolvable;
+  /**
+  * `one`: no other guest of the host may write to the same directory. `many`: others that say so too may.
+  * @default `one`
+  */
+  readonly writers?: string;
+}
+
+export function guestSharesToTerraform(struct?: GuestShares | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+    announce_submounts: cdktf.booleanToTerraform(struct!.announceSubmounts),
+    cache: cdktf.stringToTerraform(struct!.cache),
+    driver: cdktf.stringToTerraform(struct!.driver),
+    gid_map: cdktf.listMapper(guestSharesGidMapToTerraform, false)(struct!.gidMap),
+    max_file_mib: cdktf.numberToTerraform(struct!.maxFileMib),
+    readonly: cdktf.booleanToTerraform(struct!.readonly),
+    security_model: cdktf.stringToTerraform(struct!.securityModel),
+    source: cdktf.stringToTerraform(struct!.source),
+    tag: cdktf.stringToTerraform(struct!.tag),
+    uid_map: cdktf.listMapper(guestSharesUidMapToTerraform, false)(struct!.uidMap),
+    writers: cdktf.stringToTerraform(struct!.writers),
+  }
+}
+
+
+export function guestSharesToHclTerraform(struct?: GuestShares | cdktf.IResolvable): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+    announce_submounts: {
+      value: cdktf.booleanToHclTerraform(struct!.announceSubmounts),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "boolean",
+    },
+    cache: {
+      value: cdktf.stringToHclTerraform(struct!.cache),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    driver: {
+      value: cdktf.stringToHclTerraform(struct!.driver),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    gid_map: {
+      value: cdktf.listMapperHcl(guestSharesGidMapToHclTerraform, false)(struct!.gidMap),
+      isBlock: true,
+      type: "list",
+      storageClassType: "GuestSharesGidMapList",
+    },
+    max_file_mib: {
+      value: cdktf.numberToHclTerraform(struct!.maxFileMib),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "number",
+    },
+    readonly: {
+      value: cdktf.booleanToHclTerraform(struct!.readonly),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "boolean",
+    },
+    security_model: {
+      value: cdktf.stringToHclTerraform(struct!.securityModel),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    source: {
+      value: cdktf.stringToHclTerraform(struct!.source),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    tag: {
+      value: cdktf.stringToHclTerraform(struct!.tag),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    uid_map: {
+      value: cdktf.listMapperHcl(guestSharesUidMapToHclTerraform, false)(struct!.uidMap),
+      isBlock: true,
+      type: "list",
+      storageClassType: "GuestSharesUidMapList",
+    },
+    writers: {
+      value: cdktf.stringToHclTerraform(struct!.writers),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+  };
+
+  // remove undefined attributes
+  return Object.fromEntries(Object.entries(attrs).filter(([_, value]) => value !== undefined && value.value !== undefined));
+}
+
+export class GuestSharesOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+  private resolvableValue?: cdktf.IResolvable;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param complexObjectIndex the index of this item in the list
+  * @param complexObjectIsFromSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string, complexObjectIndex: number, complexObjectIsFromSet: boolean) {
+    super(terraformResource, terraformAttribute, complexObjectIsFromSet, complexObjectIndex);
+  }
+
+  public get internalValue(): GuestShares | cdktf.IResolvable | undefined {
+    if (this.resolvableValue) {
+      return this.resolvableValue;
+    }
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    if (this._announceSubmounts !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.announceSubmounts = this._announceSubmounts;
+    }
+    if (this._cache !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.cache = this._cache;
+    }
+    if (this._driver !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.driver = this._driver;
+    }
+    if (this._gidMap?.internalValue !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.gidMap = this._gidMap?.internalValue;
+    }
+    if (this._maxFileMib !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.maxFileMib = this._maxFileMib;
+    }
+    if (this._readonly !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.readonly = this._readonly;
+    }
+    if (this._securityModel !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.securityModel = this._securityModel;
+    }
+    if (this._source !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.source = this._source;
+    }
+    if (this._tag !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.tag = this._tag;
+    }
+    if (this._uidMap?.internalValue !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.uidMap = this._uidMap?.internalValue;
+    }
+    if (this._writers !== undefined) {
+      hasAnyValues = true;
+      internalValueResult.writers = this._writers;
+    }
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: GuestShares | cdktf.IResolvable | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+      this.resolvableValue = undefined;
+      this._announceSubmounts = undefined;
+      this._cache = undefined;
+      this._driver = undefined;
+      this._gidMap.internalValue = undefined;
+      this._maxFileMib = undefined;
+      this._readonly = undefined;
+      this._securityModel = undefined;
+      this._source = undefined;
+      this._tag = undefined;
+      this._uidMap.internalValue = undefined;
+      this._writers = undefined;
+    }
+    else if (cdktf.Tokenization.isResolvable(value)) {
+      this.isEmptyObject = false;
+      this.resolvableValue = value;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+      this.resolvableValue = undefined;
+      this._announceSubmounts = value.announceSubmounts;
+      this._cache = value.cache;
+      this._driver = value.driver;
+      this._gidMap.internalValue = value.gidMap;
+      this._maxFileMib = value.maxFileMib;
+      this._readonly = value.readonly;
+      this._securityModel = value.securityModel;
+      this._source = value.source;
+      this._tag = value.tag;
+      this._uidMap.internalValue = value.uidMap;
+      this._writers = value.writers;
+    }
+  }
+
+  // announce_submounts - computed: false, optional: true, required: false
+  private _announceSubmounts?: boolean | cdktf.IResolvable;
+  public get announceSubmounts() {
+    return this.getBooleanAttribute('announce_submounts');
+  }
+  public set announceSubmounts(value: boolean | cdktf.IResolvable) {
+    this._announceSubmounts = value;
+  }
+  public resetAnnounceSubmounts() {
+    this._announceSubmounts = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get announceSubmountsInput() {
+    return this._announceSubmounts;
+  }
+
+  // cache - computed: false, optional: true, required: false
+  private _cache?: string;
+  public get cache() {
+    return this.getStringAttribute('cache');
+  }
+  public set cache(value: string) {
+    this._cache = value;
+  }
+  public resetCache() {
+    this._cache = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get cacheInput() {
+    return this._cache;
+  }
+
+  // driver - computed: true, optional: true, required: false
+  private _driver?: string;
+  public get driver() {
+    return this.getStringAttribute('driver');
+  }
+  public set driver(value: string) {
+    this._driver = value;
+  }
+  public resetDriver() {
+    this._driver = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get driverInput() {
+    return this._driver;
+  }
+
+  // gid_map - computed: false, optional: true, required: false
+  private _gidMap = new GuestSharesGidMapList(this, "gid_map", false);
+  public get gidMap() {
+    return this._gidMap;
+  }
+  public putGidMap(value: GuestSharesGidMap[] | cdktf.IResolvable) {
+    this._gidMap.internalValue = value;
+  }
+  public resetGidMap() {
+    this._gidMap.internalValue = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get gidMapInput() {
+    return this._gidMap.internalValue;
+  }
+
+  // max_file_mib - computed: true, optional: true, required: false
+  private _maxFileMib?: number;
+  public get maxFileMib() {
+    return this.getNumberAttribute('max_file_mib');
+  }
+  public set maxFileMib(value: number) {
+    this._maxFileMib = value;
+  }
+  public resetMaxFileMib() {
+    this._maxFileMib = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get maxFileMibInput() {
+    return this._maxFileMib;
+  }
+
+  // readonly - computed: true, optional: true, required: false
+  private _readonly?: boolean | cdktf.IResolvable;
+  public get readonly() {
+    return this.getBooleanAttribute('readonly');
+  }
+  public set readonly(value: boolean | cdktf.IResolvable) {
+    this._readonly = value;
+  }
+  public resetReadonly() {
+    this._readonly = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get readonlyInput() {
+    return this._readonly;
+  }
+
+  // security_model - computed: false, optional: true, required: false
+  private _securityModel?: string;
+  public get securityModel() {
+    return this.getStringAttribute('security_model');
+  }
+  public set securityModel(value: string) {
+    this._securityModel = value;
+  }
+  public resetSecurityModel() {
+    this._securityModel = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get securityModelInput() {
+    return this._securityModel;
+  }
+
+  // source - computed: false, optional: false, required: true
+  private _source?: string;
+  public get source() {
+    return this.getStringAttribute('source');
+  }
+  public set source(value: string) {
+    this._source = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get sourceInput() {
+    return this._source;
+  }
+
+  // tag - computed: false, optional: false, required: true
+  private _tag?: string;
+  public get tag() {
+    return this.getStringAttribute('tag');
+  }
+  public set tag(value: string) {
+    this._tag = value;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get tagInput() {
+    return this._tag;
+  }
+
+  // uid_map - computed: false, optional: true, required: false
+  private _uidMap = new GuestSharesUidMapList(this, "uid_map", false);
+  public get uidMap() {
+    return this._uidMap;
+  }
+  public putUidMap(value: GuestSharesUidMap[] | cdktf.IResolvable) {
+    this._uidMap.internalValue = value;
+  }
+  public resetUidMap() {
+    this._uidMap.internalValue = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get uidMapInput() {
+    return this._uidMap.internalValue;
+  }
+
+  // writers - computed: true, optional: true, required: false
+  private _writers?: string;
+  public get writers() {
+    return this.getStringAttribute('writers');
+  }
+  public set writers(value: string) {
+    this._writers = value;
+  }
+  public resetWriters() {
+    this._writers = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get writersInput() {
+    return this._writers;
+  }
+}
+
+export class GuestSharesList extends cdktf.ComplexList {
+  public internalValue? : GuestShares[] | cdktf.IResolvable
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param wrapsSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  constructor(protected terraformResource: cdktf.IInterpolatingParent, protected terraformAttribute: string, protected wrapsSet: boolean) {
+    super(terraformResource, terraformAttribute, wrapsSet)
+  }
+
+  /**
+  * @param index the index of the item to return
+  */
+  public get(index: number): GuestSharesOutputReference {
+    return new GuestSharesOutputReference(this.terraformResource, this.terraformAttribute, index, this.wrapsSet);
+  }
+}
 
 /**
 * Represents a `stockade_guest`
@@ -1353,6 +2158,7 @@ export class Guest extends cdktf.TerraformResource {
     this._restartPolicy = config.restartPolicy;
     this._serialLogMaxKib = config.serialLogMaxKib;
     this._sharedMemory = config.sharedMemory;
+    this._shares.internalValue = config.shares;
     this._shutdownTimeoutSeconds = config.shutdownTimeoutSeconds;
     this._users = config.users;
     this._vcpus = config.vcpus;
@@ -1611,6 +2417,12 @@ export class Guest extends cdktf.TerraformResource {
     return this._serialLogMaxKib;
   }
 
+  // share_drivers - computed: true, optional: false, required: false
+  private _shareDrivers = new cdktf.StringMap(this, "share_drivers");
+  public get shareDrivers() {
+    return this._shareDrivers;
+  }
+
   // shared_memory - computed: true, optional: true, required: false
   private _sharedMemory?: boolean | cdktf.IResolvable;
   public get sharedMemory() {
@@ -1625,6 +2437,22 @@ export class Guest extends cdktf.TerraformResource {
   // Temporarily expose input value. Use with caution.
   public get sharedMemoryInput() {
     return this._sharedMemory;
+  }
+
+  // shares - computed: false, optional: true, required: false
+  private _shares = new GuestSharesList(this, "shares", false);
+  public get shares() {
+    return this._shares;
+  }
+  public putShares(value: GuestShares[] | cdktf.IResolvable) {
+    this._shares.internalValue = value;
+  }
+  public resetShares() {
+    this._shares.internalValue = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get sharesInput() {
+    return this._shares.internalValue;
   }
 
   // shutdown_timeout_seconds - computed: true, optional: true, required: false
@@ -1704,6 +2532,7 @@ export class Guest extends cdktf.TerraformResource {
       restart_policy: cdktf.stringToTerraform(this._restartPolicy),
       serial_log_max_kib: cdktf.numberToTerraform(this._serialLogMaxKib),
       shared_memory: cdktf.booleanToTerraform(this._sharedMemory),
+      shares: cdktf.listMapper(guestSharesToTerraform, false)(this._shares.internalValue),
       shutdown_timeout_seconds: cdktf.numberToTerraform(this._shutdownTimeoutSeconds),
       users: cdktf.stringToTerraform(this._users),
       vcpus: cdktf.numberToTerraform(this._vcpus),
@@ -1807,6 +2636,12 @@ export class Guest extends cdktf.TerraformResource {
         isBlock: false,
         type: "simple",
         storageClassType: "boolean",
+      },
+      shares: {
+        value: cdktf.listMapperHcl(guestSharesToHclTerraform, false)(this._shares.internalValue),
+        isBlock: true,
+        type: "list",
+        storageClassType: "GuestSharesList",
       },
       shutdown_timeout_seconds: {
         value: cdktf.numberToHclTerraform(this._shutdownTimeoutSeconds),

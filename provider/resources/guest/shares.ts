@@ -15,6 +15,14 @@ export function launchShares(
   });
 }
 
+/** What a plan shows of the choice, by tag. */
+export function shareDriverTexts(
+  guest: Pick<StoredGuest, 'shares' | 'machine'>,
+  host: HostCapabilities,
+): readonly (readonly [tag: string, text: string])[] {
+  return launchShares(guest, host).map(({ tag, driver }) => [tag, driver.kind]);
+}
+
 function driverOf(
   share: GuestShare,
   { virtiofsd, proxyHelper, qemu }: HostCapabilities,

@@ -10,6 +10,7 @@ export function planGuest(
   planned: ObjectValue,
   prior: ObjectValue | null,
   desired: GuestDesired | undefined,
+  shareDrivers: ObjectValue | null | undefined,
 ): ObjectValue {
   const { host, name } = planned;
   const whole = {
@@ -26,9 +27,17 @@ export function planGuest(
       desired && { file: desired.initrd },
     ),
     state: 'running',
+    share_drivers: shareDrivers === undefined ? driversAsKnown(planned, prior) : shareDrivers,
     integrity: intactOf(guestParts),
   };
   return { ...whole, generation: planGeneration(whole, prior) };
+}
+
+/** Without the host: as they were known, while the shares are the same. */
+function driversAsKnown(planned: ObjectValue, prior: ObjectValue | null): TerraformValue {
+  const shares = (of: ObjectValue) => ({ shares: of['shares'] ?? null });
+  const same = prior !== null && isSame(shares(planned), shares(prior));
+  return same ? (prior['share_drivers'] ?? null) : UNKNOWN;
 }
 
 /** Any change moves the record on the host to its next generation. */

@@ -44,6 +44,11 @@ export const guestResourceSchema: Schema = {
       computed: true,
       description: '`running`, or `stopped` where its device model is not there.',
     }),
+    share_drivers: attribute.map('string', {
+      computed: true,
+      description:
+        'By tag, who serves each share and why: `virtiofs: the host has …`. Known in the plan where the host is.',
+    }),
     integrity: integrityAttribute(guestParts),
     'kernel.sha256': digest,
     'initrd.sha256': digest,

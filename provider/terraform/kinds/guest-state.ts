@@ -4,6 +4,7 @@ import { guestDigest, type StoredGuest } from '../../resources/guest/desired.ts'
 import type { GuestFacts } from '../../resources/guest/facts.ts';
 import { guestIntegrity } from '../../resources/guest/integrity.ts';
 import { renderGuest, withQemu } from '../../resources/guest/render.ts';
+import { shareDriverTexts } from '../../resources/guest/shares.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { guestSchema } from '../../spec/guest.ts';
 import type { ObjectValue } from '../../tfplugin/types.ts';
@@ -32,6 +33,7 @@ export function findGuest(
     uid: facts.lease?.uid ?? null,
     generation: facts.generation,
     state: evidence?.running === true ? 'running' : 'stopped',
+    share_drivers: shareDrivers(facts.stored, snapshot, facts.owner),
     integrity: shown({
       ...guestIntegrity(facts, evidence, fingerprint(facts, snapshot)),
       record: recordState(facts),
@@ -59,11 +61,22 @@ function fingerprint(facts: GuestFacts, snapshot: HostSnapshot) {
   return renderGuest({ ...facts.stored, name: facts.name }, capabilities);
 }
 
+/** Who serves each share, and why, by the host as it is; null for a guest without, and on a host that is not known. */
+export function shareDrivers(
+  guest: Pick<StoredGuest, 'shares' | 'machine'> | undefined,
+  { facts }: HostSnapshot,
+  fleet: string,
+): ObjectValue | null {
+  if (guest === undefined || guest.shares.length === 0) return null;
+  return Object.fromEntries(shareDriverTexts(guest, capabilitiesFor(facts, fleet)));
+}
+
 /** What few guests have. The record does not tell none from an empty list or object: such show as they stood before. */
 function departures(stored: StoredGuest, prior: ObjectValue): ObjectValue {
-  const { disks, devices, limits, isolation } = guestSchema.shape;
+  const { disks, shares, devices, limits, isolation } = guestSchema.shape;
   const found: ObjectValue = {
     disks: fromSpec(disks, stored.disks),
+    shares: fromSpec(shares, stored.shares),
     devices: fromSpec(devices, stored.devices),
     limits: fromSpec(limits, stored.limits),
     isolation: fromSpec(isolation, stored.isolation),

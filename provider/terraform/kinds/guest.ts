@@ -20,12 +20,13 @@ import { layerObstacle } from '../../resources/guest/requests.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { type GuestFileSpec, guestSchema } from '../../spec/guest.ts';
+import type { ObjectValue } from '../../tfplugin/types.ts';
 import { guestFile, type LocalFile, type LocalFiles } from '../files.ts';
 import type { Kind, Safety, Wish, Work } from '../kind.ts';
 import { planGuest } from './guest-plan.ts';
 import { guestRemarks } from './guest-remarks.ts';
 import { guestResourceSchema } from './guest-schema.ts';
-import { findGuest, recordState } from './guest-state.ts';
+import { findGuest, recordState, shareDrivers } from './guest-state.ts';
 import { integrityProblems } from './integrity-problems.ts';
 
 /** A guest's definition with the files of this machine that it names. */
@@ -33,6 +34,8 @@ export interface WantedGuest {
   readonly desired: GuestDesired;
   /** By digest; those of which only the digest is known are not in it. */
   readonly uploads: ReadonlyMap<string, Upload>;
+  /** As Terraform shows them; `undefined` while the host is not known. */
+  readonly shareDrivers: ObjectValue | null | undefined;
 }
 
 type Where = Pick<GuestDesired, 'host' | 'name'>;
@@ -40,6 +43,7 @@ type Where = Pick<GuestDesired, 'host' | 'name'>;
 async function want(
   files: LocalFiles,
   { spec, fleet }: Wish<typeof guestSchema>,
+  snapshot: HostSnapshot | undefined,
 ): Promise<Result<WantedGuest>> {
   const kernel = await fileOf(files, spec.kernel, 'kernel');
   const initrd = spec.initrd === undefined ? success(undefined) : await fileOf(files, spec.initrd, 'initrd');
@@ -47,8 +51,12 @@ async function want(
     return failure(...[kernel, initrd].flatMap((one) => (one.ok ? [] : one.diagnostics)));
   }
   const local = [kernel.value, initrd.value].flatMap((one) => (one?.local === undefined ? [] : [one.local]));
+  const desired = guestDesired(spec, fleet, { kernel: kernel.value.file, initrd: initrd.value?.file });
+  const prepared = snapshot?.facts.owners.has(fleet) === true;
   return success({
-    desired: guestDesired(spec, fleet, { kernel: kernel.value.file, initrd: initrd.value?.file }),
+    desired,
+    shareDrivers:
+      desired.shares.length === 0 ? null : prepared ? shareDrivers(desired, snapshot, fleet) : undefined,
     uploads: new Map(local.flatMap(({ sha256, upload }) => (upload === undefined ? [] : [[sha256, upload]]))),
   });
 }
@@ -149,7 +157,7 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
     address: ({ host, name }) =>
       typeof host === 'string' && typeof name === 'string' ? guestAddress({ host, name }) : undefined,
     find: findGuest,
-    want: (wish) => want(files, wish),
+    want: (wish, snapshot) => want(files, wish, snapshot),
     obstacles,
     work,
     remarks: guestRemarks,
@@ -158,7 +166,7 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
       const generation = snapshot.guests.get(address.name)?.generation ?? 'any';
       return success(guestRemoval({ host: address.host, name: address.name }, fleet, generation));
     },
-    plan: (planned, prior, wanted) => planGuest(planned, prior, wanted?.desired),
+    plan: (planned, prior, wanted) => planGuest(planned, prior, wanted?.desired, wanted?.shareDrivers),
     verify: (address, { desired }, snapshot) =>
       integrityProblems(address, findGuest(snapshot, address, desired.fleet, {})),
     safety,

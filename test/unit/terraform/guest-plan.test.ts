@@ -16,23 +16,25 @@ const prior: ObjectValue = {
   initrd: null,
   generation: 3,
   state: 'running',
+  shares: null,
+  share_drivers: null,
   integrity: ok,
 };
 
 describe('the plan of a guest', () => {
   it('is what was before, where nothing differs', () => {
-    expect(planGuest(prior, prior, desired)).toEqual(prior);
+    expect(planGuest(prior, prior, desired, null)).toEqual(prior);
   });
 
   it('keeps the path that was known where the content is the same', () => {
     const elsewhere = { ...prior, kernel: { file: '/there/vmlinuz', host_file: null, sha256: UNKNOWN } };
-    expect(planGuest(elsewhere, prior, desired)).toEqual(prior);
+    expect(planGuest(elsewhere, prior, desired, null)).toEqual(prior);
   });
 
   it('names the new content where it is not', () => {
     const sha256 = 'c'.repeat(64);
     const changed = sampleGuest({ kernel: { kind: 'digest', sha256, bytes: 1 }, initrd: undefined });
-    expect(planGuest(prior, prior, changed)).toMatchObject({
+    expect(planGuest(prior, prior, changed, null)).toMatchObject({
       kernel: { file: '/here/vmlinuz', sha256 },
       generation: UNKNOWN,
     });
@@ -40,16 +42,27 @@ describe('the plan of a guest', () => {
 
   it('plans what should be, so that drift shows', () => {
     const drifted = { ...prior, state: 'stopped', integrity: { ...ok, process: 'not running' } };
-    expect(planGuest(drifted, drifted, desired)).toMatchObject({
+    expect(planGuest(drifted, drifted, desired, null)).toMatchObject({
       state: 'running',
       integrity: ok,
       generation: UNKNOWN,
     });
   });
 
+  it('says who serves the shares; where the host is silent what was known stays as long as they are the same', () => {
+    const served = { ...prior, shares: [{ tag: 'data' }], share_drivers: { data: 'proxy: why' } };
+    expect(planGuest(served, served, desired, undefined)).toEqual(served);
+    expect(planGuest(served, served, desired, { data: 'virtiofs: why' })).toMatchObject({
+      share_drivers: { data: 'virtiofs: why' },
+      generation: UNKNOWN,
+    });
+    const other = { ...served, shares: [{ tag: 'other' }] };
+    expect(planGuest(other, served, desired, undefined)).toMatchObject({ share_drivers: UNKNOWN });
+  });
+
   it('leaves digests open while the definition is not wholly known', () => {
     const open = { ...prior, host: UNKNOWN, kernel: { file: UNKNOWN, host_file: null, sha256: UNKNOWN } };
-    expect(planGuest(open, null, undefined)).toMatchObject({
+    expect(planGuest(open, null, undefined, null)).toMatchObject({
       id: UNKNOWN,
       kernel: { sha256: UNKNOWN },
       generation: UNKNOWN,
