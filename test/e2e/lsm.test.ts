@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
+import { runProbes } from '../../provider/executor/probes.ts';
 import { guestPlaces } from '../../provider/jail/places.ts';
 import { profilePath } from '../../provider/jail/lsm-profile.ts';
 import { type LayerEvidence, layerNames } from '../../provider/model/evidence.ts';
@@ -12,7 +13,7 @@ import { hostIntegrity, intactHost } from '../../provider/resources/host/integri
 import { standstillKernel } from '../lab/guest/standstill.ts';
 import { useVmHost } from '../lab/vitest.ts';
 import { Core, pending, stillKernel } from './core.fixture.ts';
-import { ends } from './preparation.fixture.ts';
+import { ends, value } from './preparation.fixture.ts';
 
 /** Guests start slowly on a machine that is itself emulated. */
 const timeout = 900_000;
@@ -112,6 +113,16 @@ rm -f /srv/written /srv/node /tmp/written`)
       'user-reads-libraries=done',
     ]);
     expect(confined).toHaveLength(14);
+  });
+
+  it('stands in the way of no other layer: what an attacker tries is stopped as elsewhere, a raw socket by the profile', async () => {
+    const { results } = value(await runProbes(core.link, core.target, { fleet: 'first' }));
+    const through = results.filter(({ outcome }) => outcome === 'got-through');
+    expect(through.map(({ name }) => name)).toEqual(['setpgid', 'setsid']);
+    expect(results.find(({ name }) => name === 'raw-socket')).toMatchObject({
+      outcome: 'stopped',
+      stoppedBy: 'lsm',
+    });
   });
 
   it('is missed on a guest whose launcher leaves it out, and on loggers alone', async () => {
