@@ -2,7 +2,7 @@ import type { ReadSection } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { joined, sh, word, words } from '../model/shell.ts';
 import { tryDevices } from './device-rule.ts';
-import { loadedProfilesPath } from './lsm-profile.ts';
+import { findLabels } from './lsm.ts';
 import { cgroupFiles } from './observation.ts';
 import { baseDeviceNodes } from './launch-plan.ts';
 import { rlimitLabels } from './rlimits.ts';
@@ -66,18 +66,8 @@ done
 shown=''
 [ -z "$units" ] || shown=$(systemctl show --property=Id,LoadState,ActiveState,SubState,Result,MainPID,ExecMainCode,ExecMainStatus,NRestarts,ControlGroup,FragmentPath,DropInPaths,NeedDaemonReload -- $units) || exit 1
 printf '\\0units\\0%s\\0' "$shown"
-files='/proc/sys/kernel/random/boot_id' trials='' blocks='' listed='' many='' modules=''
-[ ! -r /sys/kernel/security/lsm ] || read -r modules </sys/kernel/security/lsm || :
-label=attr/current
-case ",$modules," in
-  *,apparmor,*)
-    files="$files ${word(loadedProfilesPath)}"
-    # where it shares the host with another module, the common file is the other's
-    [ ! -e /proc/self/attr/apparmor/current ] || label=attr/apparmor/current
-    ;;
-  *,selinux,*) ;;
-  *) label='' ;;
-esac
+files='/proc/sys/kernel/random/boot_id' trials='' blocks='' listed='' many=''
+${findLabels}
 threads='' lines='' links='' stats='' uids='' id='' main=0 group='' nodes=''
 
 # on_paths SCRIPT PATH...: runs it with these arguments, in portions where one command cannot take them all

@@ -2,7 +2,7 @@ import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText, word } from '../model/shell.ts';
 import { judge } from './judge.ts';
 import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
-import { guestProfile, loggerProfile, profileNames } from './lsm-profile.ts';
+import { guestProfile, loadedProfilesPath, loggerProfile, profileNames } from './lsm-profile.ts';
 import type { GuestObservation, ProcessObservation } from './observation.ts';
 import type { LauncherStep } from './step.ts';
 
@@ -36,6 +36,20 @@ function confineNext({ requests }: Pick<LaunchPlan, 'requests'>, profile: string
   const missing = word(`AppArmor has no profile ${profile}: apply the host again`);
   return sh`  printf 'exec %s' ${word(profile)} >&0 || fail ${missing}\n`;
 }
+
+/** Part of the evidence section, by builtins alone: `label` is what is to be read of each thread, empty where the kernel has no labels. */
+export const findLabels: ShellText = sh`modules=''
+[ ! -r /sys/kernel/security/lsm ] || read -r modules </sys/kernel/security/lsm || :
+label=attr/current
+case ",$modules," in
+  *,apparmor,*)
+    files="$files ${word(loadedProfilesPath)}"
+    # where it shares the host with another module, the common file is the other's
+    [ ! -e /proc/self/attr/apparmor/current ] || label=attr/apparmor/current
+    ;;
+  *,selinux,*) ;;
+  *) label='' ;;
+esac`;
 
 /**
  * Evidence of the label on every thread of every process, the namespaces' parent included, and of what the kernel holds under
