@@ -64,6 +64,7 @@ export const sampleHost: HostWithQemu = {
   cgroupVersion: 2,
   cgroupControllers: ['cpuset', 'cpu', 'io', 'memory', 'pids'],
   lsm: [],
+  apparmorParser: undefined,
 };
 
 /** Every layer asked for, but for the label where there is no security module. */

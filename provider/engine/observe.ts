@@ -11,6 +11,7 @@ import { parseGuests } from '../resources/guest/facts-parse.ts';
 import { renderGuest, withQemu } from '../resources/guest/render.ts';
 import { unprovableLayers } from '../resources/guest/requests.ts';
 import { capabilitiesFor, type HostFacts, hostSection, hostSectionName } from '../resources/host/facts.ts';
+import { loadedFault } from '../resources/host/apparmor.ts';
 import { parseHost } from '../resources/host/facts-parse.ts';
 import { parseQemuUsers, qemuUsersSection, qemuUsersSectionName } from '../resources/qemu-users/facts.ts';
 import type { HostSnapshot } from './snapshot.ts';
@@ -113,6 +114,7 @@ function expectationOf(
       qemuDevice: qemu.device,
       qemuInode: qemu.inode,
       unprovable: unprovableLayers(capabilities),
+      profileFault: loadedFault(facts),
       // Without that user nothing a logger runs as counts as right.
       loggerUid: logger?.uid ?? -1,
       loggerGid: logger?.gid ?? -1,

@@ -26,7 +26,7 @@ export function indexed(raw: RawEvidence): Indexed {
 function labelsOf(files: RawEvidence['files']): Indexed['labels'] {
   const labels = new Map<number, string[]>();
   for (const [path, content] of files) {
-    const pid = digits(/^\/proc\/(\d+)\/task\/\d+\/attr\/current$/.exec(path)?.[1]);
+    const pid = digits(/^\/proc\/(\d+)\/task\/\d+\/attr\/(?:apparmor\/)?current$/.exec(path)?.[1]);
     if (pid !== undefined) labels.set(pid, [...(labels.get(pid) ?? []), content.trim()]);
   }
   return labels;

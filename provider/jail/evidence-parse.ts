@@ -5,6 +5,8 @@ import { parseImages } from './disks.ts';
 import { bootIdOf, type Indexed, indexed, namespacesOf } from './evidence-index.ts';
 import { hostNodesOf, nodesBelow } from './evidence-nodes.ts';
 import { helperWentAway, processesOf, strangersOf } from './evidence-processes.ts';
+import { parseProfiles } from './lsm.ts';
+import { loadedProfilesPath } from './lsm-profile.ts';
 import { type RawEvidence, type RawGuest, readEvidenceStream } from './evidence-stream.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import {
@@ -53,6 +55,7 @@ export function parseEvidence(
         cgroup: cgroupOf(unit?.controlGroup, raw, trials),
         hostNamespaces: namespacesOf(1, raw),
         sharedNamespaces: sharedNamespaces(guest, owners, raw),
+        profiles: parseProfiles(raw.files.get(loadedProfilesPath)),
         mounts: mountsOf(guest, raw),
         deviceNodes: guest === undefined ? undefined : nodesBelow(`/proc/${guest.mainPid}/root/dev`, raw),
         hostNodes: hostNodesOf(expectation.deviceNodes, raw),

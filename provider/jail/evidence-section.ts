@@ -2,6 +2,7 @@ import type { ReadSection } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { joined, sh, word, words } from '../model/shell.ts';
 import { tryDevices } from './device-rule.ts';
+import { findLabels } from './lsm.ts';
 import { cgroupFiles } from './observation.ts';
 import { baseDeviceNodes } from './launch-plan.ts';
 import { rlimitLabels } from './rlimits.ts';
@@ -65,8 +66,8 @@ done
 shown=''
 [ -z "$units" ] || shown=$(systemctl show --property=Id,LoadState,ActiveState,SubState,Result,MainPID,ExecMainCode,ExecMainStatus,NRestarts,ControlGroup,FragmentPath,DropInPaths,NeedDaemonReload -- $units) || exit 1
 printf '\\0units\\0%s\\0' "$shown"
-files='/proc/sys/kernel/random/boot_id' trials='' blocks='' listed='' many='' modules=''
-[ ! -r /sys/kernel/security/lsm ] || read -r modules </sys/kernel/security/lsm || :
+files='/proc/sys/kernel/random/boot_id' trials='' blocks='' listed='' many=''
+${findLabels}
 threads='' lines='' links='' stats='' uids='' id='' main=0 group='' nodes=''
 
 # on_paths SCRIPT PATH...: runs it with these arguments, in portions where one command cannot take them all
@@ -90,7 +91,7 @@ namespaces_of() {
 one_process() {
   listed="$listed $1" threads="$threads /proc/$1/task/*/status" lines="$lines /proc/$1/limits /proc/$1/cgroup"
   files="$files /proc/$1/stat"
-  case ",$modules," in *,apparmor,* | *,selinux,*) files="$files /proc/$1/task/*/attr/current" ;; esac
+  [ -z "$label" ] || files="$files /proc/$1/task/*/$label"
   namespaces_of "$1"
   links="$links /proc/$1/exe"
   stats="$stats /proc/$1/exe /proc/$1/root/. /proc/$1/cwd/. /proc/$1"

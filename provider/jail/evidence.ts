@@ -8,7 +8,7 @@ import { provePrivateDev } from './device-nodes.ts';
 import { deviceModel } from './judge.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import { lostLoggers } from './logger-evidence.ts';
-import { proveLsm } from './lsm.ts';
+import { labelLines, proveLsm } from './lsm.ts';
 import { proveNamespace } from './namespaces.ts';
 import type { GuestObservation } from './observation.ts';
 import { proveOpenFiles } from './open-files.ts';
@@ -55,7 +55,9 @@ function layerEvidence(
   const request = expectation.requests[layer];
   if (request !== 'on') {
     const observed = request === 'off' ? 'switched off in the definition' : 'the host cannot give it';
-    return { layer, state: request, requested: 'nothing', observed, raw: [] };
+    // a label is shown wherever there is one: of a module that is no layer of ours as well
+    const raw = layer === 'lsm' ? labelLines(observation) : [];
+    return { layer, state: request, requested: 'nothing', observed, raw };
   }
   const shown = doubt(proveLayer(layer, observation, expectation), stranger);
   const unprovable = expectation.unprovable[layer];

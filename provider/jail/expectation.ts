@@ -11,6 +11,8 @@ export interface HostIdentities {
   readonly loggerUid: number;
   readonly loggerGid: number;
   readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
+  /** As in `IsolationExpectation`. @default nothing */
+  readonly profileFault?: string | undefined;
 }
 
 /** The expectation that follows from a plan, the guest's lease and what the host is. */
@@ -43,6 +45,7 @@ export function isolationExpectation(
     qemuBinary: plan.qemuBinary,
     requests: plan.requests,
     unprovable: host.unprovable,
+    profileFault: host.profileFault,
     qemuDevice: host.qemuDevice,
     qemuInode: host.qemuInode,
   };

@@ -109,6 +109,8 @@ export interface IsolationExpectation {
   readonly requests: LayerRequests;
   /** Layers that this host can never show to be effective, with the reason: there `unproven` is as expected. */
   readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
+  /** What is wrong with the security module's profiles that the host has in its kernel; `undefined`: nothing that can be seen. */
+  readonly profileFault: string | undefined;
   /** Device and inode of the QEMU binary the host has now, decimal as `stat -c '%d %i'` prints them. */
   readonly qemuDevice: number;
   readonly qemuInode: number;

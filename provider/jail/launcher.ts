@@ -8,6 +8,7 @@ import { filesStep } from './files.ts';
 import type { LaunchPlan } from './launch-plan.ts';
 import { leaseStep } from './lease.ts';
 import { procCommand } from './local-shares.ts';
+import { confineGuest, labelStep } from './lsm.ts';
 import { loggersStep, pipesStep, startLogger } from './logger.ts';
 import { namespacesStep, pidNamespaceCommand } from './namespaces.ts';
 import { closeInherited, lastRedirections } from './open-files.ts';
@@ -38,10 +39,10 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
     // while the host's files are still there
     disksStep(plan),
     ...(inView(plan)
-      ? [viewStep(plan, places), deviceNodesStep(plan), enterViewStep()]
-      : [deviceNodesStep(plan)]),
+      ? [viewStep(plan, places), deviceNodesStep(plan), labelStep(plan), enterViewStep()]
+      : [deviceNodesStep(plan), labelStep(plan)]),
     pipesStep(),
-    loggersStep(plan.serialLogMaxKib),
+    loggersStep(plan),
     launchStep(plan, places),
   ].filter((step) => step !== undefined);
   return sh`#!/bin/sh
@@ -123,6 +124,7 @@ function launchStep(plan: LaunchPlan, places: GuestPlaces): LauncherStep {
     comment: sh`QEMU, process 1 of its own pid namespace: limited, without privileges to gain, it then drops root and locks itself in`,
     body: sh`  own_user=yes
   [ "$shared" = no ] || own_user=''
+${confineGuest(plan)}  command exec </dev/null || fail 'there is no /dev/null'
   exec ${rlimitsCommand(plan)} \\
     ${pidNamespaceCommand(plan)} \\
     ${procCommand(plan)}${capabilitiesCommand(plan)} \\

@@ -1,4 +1,6 @@
 import { sh, type ShellText, word } from '../model/shell.ts';
+import type { LaunchPlan } from './launch-plan.ts';
+import { confineLoggers } from './lsm.ts';
 import { serialDescriptor } from './open-files.ts';
 import type { LauncherStep } from './step.ts';
 
@@ -33,25 +35,24 @@ while :; do
   segment=$((1 - segment))
 done`;
 
-/** Opens the writing ends of the pipes: stdout for QEMU's stderr, 3 for its serial console; nothing for stdin. */
+/** Opens the writing ends of the pipes: stdout for QEMU's stderr, 3 for its serial console. Stdin is taken (`labelStep`). */
 export function pipesStep(): LauncherStep {
   return {
     name: 'pipes',
     comment: sh`What QEMU prints goes through pipes; opened for both directions first, so that no end waits for the other`,
-    body: sh`  command exec <>"$run/stderr" >"$run/stderr" || fail "cannot open $run/stderr"
-  command exec <>"$run/serial" ${serialDescriptor}>"$run/serial" || fail "cannot open $run/serial"
-  command exec </dev/null || fail 'there is no /dev/null'`,
+    body: sh`  command exec 1<>"$run/stderr" && command exec >"$run/stderr" || fail "cannot open $run/stderr"
+  command exec ${serialDescriptor}<>"$run/serial" && command exec ${serialDescriptor}>"$run/serial" || fail "cannot open $run/serial"`,
   };
 }
 
 /** After /dev is the guest's: what a shell starts in the background opens /dev/null, and must neither find it missing nor make it. */
-export function loggersStep(serialLogMaxKib: number): LauncherStep {
+export function loggersStep(plan: Pick<LaunchPlan, 'serialLogMaxKib' | 'requests'>): LauncherStep {
   return {
     name: 'loggers',
     comment: sh`At the other end of the pipes: unprivileged loggers, which stop when all is written`,
     body: sh`  logger=${word(loggerProgram.text)}
-  start_logger stderr ${segmentBytes(stderrLogMaxKib)}
-  start_logger serial ${segmentBytes(serialLogMaxKib)}`,
+${confineLoggers(plan)}  start_logger stderr ${segmentBytes(stderrLogMaxKib)}
+  start_logger serial ${segmentBytes(plan.serialLogMaxKib)}`,
   };
 }
 

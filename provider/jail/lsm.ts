@@ -1,9 +1,106 @@
 import type { LayerEvidence } from '../model/evidence.ts';
+import { sh, type ShellText, word } from '../model/shell.ts';
 import { judge } from './judge.ts';
-import type { IsolationExpectation } from './launch-plan.ts';
-import type { GuestObservation } from './observation.ts';
+import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
+import { guestProfile, loadedProfilesPath, loggerProfile, profileNames } from './lsm-profile.ts';
+import type { GuestObservation, ProcessObservation } from './observation.ts';
+import type { LauncherStep } from './step.ts';
 
-/** Evidence of the security module's label on every process. */
-export function proveLsm(observation: GuestObservation, _expectation: IsolationExpectation): LayerEvidence {
-  return judge('lsm', 'a label of its own', observation, { wrong: [], unknown: ['no label could be read'] });
+/**
+ * Opens the file by which the kernel is told the profile of a task's next program, while the host's /proc is there: on stdin, since a
+ * shell has ten descriptors and a guest's disks may take the others. Only the task that opened it can write to it (Linux 5.13,
+ * `proc_pid_attr_write`), so it is of no use to whom it is handed on. `undefined` where the layer is not asked for.
+ */
+export function labelStep({ requests }: Pick<LaunchPlan, 'requests'>): LauncherStep | undefined {
+  if (requests.lsm !== 'on') return undefined;
+  return {
+    name: 'label',
+    comment: sh`By this the kernel is told what confines the next program; held open on stdin, for soon there is no /proc`,
+    body: sh`  label=/proc/self/attr/apparmor/exec
+  [ -e "$label" ] || label=/proc/self/attr/exec
+  command exec 0>"$label" || fail "cannot open $label"`,
+  };
+}
+
+/** From here on whatever program this shell or a child of it turns into is QEMU's kind; nothing but a builtin may come before that. */
+export function confineGuest(plan: Pick<LaunchPlan, 'requests'>): ShellText {
+  return confineNext(plan, guestProfile);
+}
+
+export function confineLoggers(plan: Pick<LaunchPlan, 'requests'>): ShellText {
+  return confineNext(plan, loggerProfile);
+}
+
+function confineNext({ requests }: Pick<LaunchPlan, 'requests'>, profile: string): ShellText {
+  if (requests.lsm !== 'on') return sh``;
+  const missing = word(`AppArmor has no profile ${profile}: apply the host again`);
+  return sh`  printf 'exec %s' ${word(profile)} >&0 || fail ${missing}\n`;
+}
+
+/** Part of the evidence section, by builtins alone: `label` is what is to be read of each thread, empty where the kernel has no labels. */
+export const findLabels: ShellText = sh`modules=''
+[ ! -r /sys/kernel/security/lsm ] || read -r modules </sys/kernel/security/lsm || :
+label=attr/current
+case ",$modules," in
+  *,apparmor,*)
+    files="$files ${word(loadedProfilesPath)}"
+    # where it shares the host with another module, the common file is the other's
+    [ ! -e /proc/self/attr/apparmor/current ] || label=attr/apparmor/current
+    ;;
+  *,selinux,*) ;;
+  *) label='' ;;
+esac`;
+
+/**
+ * Evidence of the label on every thread of every process, the namespaces' parent included, and of what the kernel holds under
+ * that name: a profile in complain mode stops nothing.
+ */
+export function proveLsm(observation: GuestObservation, expectation: IsolationExpectation): LayerEvidence {
+  const { profileFault } = expectation;
+  const wrong: string[] = [];
+  const unknown: string[] = [];
+  for (const process of observation.processes) {
+    const expected = enforced(profileOf(process));
+    if (process.labels.length === 0) unknown.push(`the label of the ${process.role} could not be read`);
+    for (const label of process.labels) {
+      if (label !== expected) wrong.push(`the ${process.role} is ${JSON.stringify(label)}`);
+    }
+  }
+  const { profiles } = observation;
+  if (profiles === undefined) unknown.push("the kernel's list of profiles could not be read");
+  else {
+    for (const name of profileNames) {
+      const mode = profiles.get(name);
+      if (mode === undefined) wrong.push(`the kernel has no profile ${name}`);
+      else if (mode !== 'enforce') wrong.push(`the profile ${name} is in ${JSON.stringify(mode)} mode`);
+    }
+  }
+  // what is not loaded has been said
+  if (wrong.length === 0 && profileFault !== undefined) wrong.push(profileFault);
+  const requested = `AppArmor profiles ${profileNames.join(' and ')}, enforced, on every thread`;
+  return judge('lsm', requested, observation, { wrong, unknown }, labelLines(observation));
+}
+
+const enforced = (profile: string): string => `${profile} (enforce)`;
+
+function profileOf({ role }: Pick<ProcessObservation, 'role'>): string {
+  return role === 'logger' ? loggerProfile : guestProfile;
+}
+
+/** Whatever security module the host has: its own words on each process. */
+export function labelLines({ processes, profiles }: GuestObservation): readonly string[] {
+  return [
+    ...processes.flatMap(({ pid, role, labels }) =>
+      [...new Set(labels)].map((label) => `${pid} ${role} ${label}`),
+    ),
+    ...[...(profiles ?? [])].map(([name, mode]) => `loaded: ${name} (${mode})`),
+  ];
+}
+
+/** Of the kernel's list (`NAME (MODE)` a line) what is ours. */
+export function parseProfiles(text: string | undefined): GuestObservation['profiles'] {
+  if (text === undefined) return undefined;
+  const lines = [...text.matchAll(/^(\S+) \(([a-z]+)\)$/gm)];
+  const ours: readonly string[] = profileNames;
+  return new Map(lines.flatMap(([, name = '', mode = '']) => (ours.includes(name) ? [[name, mode]] : [])));
 }

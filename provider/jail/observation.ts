@@ -156,6 +156,8 @@ export interface GuestObservation {
   readonly hostNamespaces: NamespaceLinks;
   /** By kind, another guest that is in a namespace of this one. */
   readonly sharedNamespaces: Readonly<Partial<Record<NamespaceKind, string>>>;
+  /** Those profiles of ours that the kernel has, with the mode of each; `undefined`: its list could not be read. */
+  readonly profiles: ReadonlyMap<string, string> | undefined;
   /** All, in the order they were mounted. Of the namespace parent: QEMU's own shows nothing, it sits in the empty directory. */
   readonly mounts: readonly MountObservation[] | undefined;
   /** By name below the private /dev, read through the namespace parent's root; in directories where something was asked for there. */

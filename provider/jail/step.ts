@@ -26,6 +26,7 @@ export const stepExitCodes = {
   pipes: 52,
   view: 53,
   'enter-view': 54,
+  label: 55,
 } as const;
 export type StepName = keyof typeof stepExitCodes;
 

@@ -17,6 +17,7 @@ export const defaultRoots: HostRoots = { state: '/var/lib/stockade', run: '/run/
  *   state/leases/domid/N       who holds domid N (guest name and fleet); the last one given is in state/leases/last
  *   state/leases/quarantine/N  a domid that rests: since when, its uid, why
  *   state/files/SHA256         uploaded kernels and initrds
+ *   state/apparmor             what was last loaded of AppArmor profiles: digest of the text, kernel, the kernel's own hashes
  *   state/guests/NAME/record   the guest's record; launch (the launcher), lease (domid, uid, gid), log/ (serial, stderr)
  *   run/lock                   the host's lock
  *   run/uids/UID              the guest that was started as this uid in this boot; its lock

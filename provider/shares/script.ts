@@ -49,7 +49,7 @@ launch_error=${word(places.launchError)}
 fail() {
   printf 'stockade-share %s: %s: %s\\n' "$tag" "$step" "$1" >&2
   printf 'share %s: %s: %s\\n' "$tag" "$step" "$1" >"$launch_error" || :
-  exit 55
+  exit 56
 }
 
 ${trustFunction}

@@ -49,15 +49,23 @@ export interface Applied {
   readonly snapshot: HostSnapshot;
 }
 
+/** A test host of any kind, as the core needs it. */
+export interface CoreHost
+  extends Pick<LabHost, 'name' | 'address' | 'user' | 'keyFile' | 'hostPublicKeys' | 'run'> {
+  readonly port: number;
+  /** Where its files can be seen from here. */
+  readonly pathFromHere?: LabHost['pathFromHere'];
+}
+
 /** One fleet's work on one test host by the core alone: observe, plan, write. */
 export class Core {
   readonly fleet: string;
   readonly target: SshTarget;
   readonly link: Fleet;
   readonly events: ExecutorEvent[] = [];
-  readonly #host: LabHost;
+  readonly #host: CoreHost;
 
-  constructor(host: LabHost, fleet = 'first') {
+  constructor(host: CoreHost, fleet = 'first') {
     this.fleet = fleet;
     this.#host = host;
     this.target = {
@@ -172,7 +180,12 @@ export class Core {
   /** What a guest printed on its serial console, as it is in the log. */
   serialLog(guest: string): Buffer {
     const files = ['serial.0', 'serial.1'].map((name) => `${guestPlaces(guest).logDirectory}/${name}`);
-    return Buffer.concat(files.map((file) => readFileSync(this.#host.pathFromHere(file))));
+    const here = (file: string): string => {
+      const path = this.#host.pathFromHere?.(file);
+      if (path === undefined) throw new Error('the files of this host cannot be seen from here');
+      return path;
+    };
+    return Buffer.concat(files.map((file) => readFileSync(here(file))));
   }
 
   async unitProperty(guest: string, property: string): Promise<string> {

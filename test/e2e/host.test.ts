@@ -68,6 +68,7 @@ describe('a host', () => {
       'same host h1: release',
       'changed host h1: unit template',
       'changed host h1: reload',
+      'same host h1: apparmor profile',
       'changed host h1: logger user',
       'changed host h1: remove',
     ]);
@@ -165,6 +166,7 @@ userdel stockade-logger`);
       'same host h1: release',
       'same host h1: unit template',
       'same host h1: reload',
+      'same host h1: apparmor profile',
       'same host h1: logger user',
       'changed host h1: remove',
     ]);

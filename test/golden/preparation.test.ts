@@ -6,6 +6,8 @@ import { accountsFunctions } from '../../provider/resources/accounts/rewrite.ts'
 import { qemuUsersDesired } from '../../provider/resources/qemu-users/desired.ts';
 import { qemuUsersOperations, qemuUsersRemoval } from '../../provider/resources/qemu-users/operations.ts';
 import { qemuUsersSchema, userSchemes } from '../../provider/spec/qemu-users.ts';
+import { profileText } from '../../provider/jail/lsm-profile.ts';
+import { sampleHost } from '../samples.ts';
 
 /** Steps as they are sent, each under its name; the functions that rewrite the password files once, in a file of their own. */
 function render(operations: readonly Operation[]): string {
@@ -20,7 +22,12 @@ function render(operations: readonly Operation[]): string {
 const address = { kind: 'host', host: 'hv1', name: 'hv1' } as const;
 const create = { address, action: 'create', disruption: 'none', reasons: [] } as const;
 const update = { ...create, action: 'update' } as const;
-const noOwners = { owners: new Map<string, never>() };
+const noOwners = { owners: new Map<string, never>(), capabilities: sampleHost };
+const withApparmor = {
+  ...sampleHost,
+  lsm: ['capability', 'apparmor'],
+  apparmorParser: '/usr/sbin/apparmor_parser',
+};
 
 describe('the steps of', () => {
   it('preparing a host', async () => {
@@ -29,11 +36,18 @@ describe('the steps of', () => {
     await expect(text).toMatchFileSnapshot('preparation/host.sh');
   });
 
-  it('preparing a host again, with a QEMU whose path needs quotes', async () => {
+  it('preparing a host again, with AppArmor and a QEMU whose path needs quotes', async () => {
     const desired = hostDesired({ name: 'hv1', qemuBinary: "/opt/it's $(here)/qemu" }, 'prod');
     const owners = new Map([['prod', { generation: 7, digest: '', qemuBinary: undefined }]]);
-    const text = render(hostOperations({ change: update, desired, facts: { owners } }));
+    const facts = { owners, capabilities: withApparmor };
+    const text = render(hostOperations({ change: update, desired, facts }));
     await expect(text).toMatchFileSnapshot('preparation/host-needs-quotes.sh');
+  });
+
+  it('confining guests: the profile, where directories need quotes too', async () => {
+    await expect(profileText()).toMatchFileSnapshot('preparation/apparmor-profile.txt');
+    const odd = profileText({ state: '/srv/it is/[a]', run: '/run/st' });
+    expect(odd).toContain('  deny "/srv/it is/\\[a\\]/{owners,leases,users,guests}/**" mrwklx,\n');
   });
 
   it('letting a host go', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LayerName } from '../../provider/model/evidence.ts';
 import { isIsolated, isProven } from '../../provider/resources/guest/integrity.ts';
 import { guestObstacles } from '../../provider/resources/guest/render.ts';
-import { layerRequests, missingLayers } from '../../provider/resources/guest/requests.ts';
+import { layerObstacle, layerRequests, missingLayers } from '../../provider/resources/guest/requests.ts';
 import type { HostCapabilities } from '../../provider/toolstacks/qemu/capabilities.types.ts';
 import { sampleEvidence, sampleGuest, sampleHost, sampleQemu } from '../samples.ts';
 
@@ -42,6 +42,30 @@ describe.each(['seccomp', 'chroot'] as const)('a host that cannot give %s', (lay
     const allowed = layerRequests(guest([layer]).isolation, sampleHost);
     expect(allowed[layer]).toBe('on');
     expect(missingLayers(allowed)).toEqual(['lsm']);
+  });
+});
+
+describe('the label of a security module', () => {
+  const host = (lsm: readonly string[], apparmorParser?: string) => ({ ...sampleHost, lsm, apparmorParser });
+  const asked = (of: HostCapabilities, mayBeMissing: readonly LayerName[] = []) => [
+    layerRequests(guest(mayBeMissing).isolation, of).lsm,
+    guestObstacles(guest(mayBeMissing), of).map(({ summary }) => summary),
+  ];
+
+  it('is asked for where the host has AppArmor and what loads a profile', () => {
+    expect(asked(host(['capability', 'apparmor'], '/sbin/apparmor_parser'))).toEqual(['on', []]);
+  });
+
+  it('is none where the host has no module, or one without a profile of ours', () => {
+    expect(asked(host([]))).toEqual(['missing', []]);
+    expect(asked(host(['selinux'], '/sbin/apparmor_parser'))).toEqual(['missing', []]);
+    expect(layerObstacle('lsm', host(['selinux']))).toContain('SELinux');
+  });
+
+  it('is an obstacle where AppArmor is on and nothing loads a profile, unless it may be missing', () => {
+    const idle = host(['apparmor']);
+    expect(asked(idle)).toEqual(['on', [expect.stringContaining('no apparmor_parser of 3.0 or later')]]);
+    expect(asked(idle, ['lsm'])).toEqual(['missing', []]);
   });
 });
 

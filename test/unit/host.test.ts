@@ -11,6 +11,7 @@ import { hostDiff } from '../../provider/resources/host/diff.ts';
 import { capabilitiesFor, type HostFacts } from '../../provider/resources/host/facts.ts';
 import { parseHost } from '../../provider/resources/host/facts-parse.ts';
 import { hostIntegrity, intactHost } from '../../provider/resources/host/integrity.ts';
+import { profileSha256 } from '../../provider/jail/lsm-profile.ts';
 import { hostOperations } from '../../provider/resources/host/operations.ts';
 
 const state = '/var/lib/stockade';
@@ -71,6 +72,59 @@ const replaced = (name: string, text: string) =>
   prepared.map(([key, value]) => [key, key === name ? text : value] as const);
 const without = (...names: string[]) => prepared.filter(([name]) => !names.includes(name));
 const wish = hostDesired({ name: 'hv1', qemuBinary: '/opt/qemu' }, 'test');
+
+describe('the AppArmor profile of a host', () => {
+  const sha256 = profileSha256();
+  const profile = '/etc/apparmor.d/stockade-guest';
+  const [, files = ''] = prepared.find(([name]) => name === 'files') ?? [];
+  const whole: readonly (readonly [string, string])[] = [
+    ...without('files'),
+    ['files', `${files}81a4 0 0 ${profile}\n`],
+    ['apparmor-parser', '/usr/sbin/apparmor_parser'],
+    ['apparmor-file', `${sha256}  -\n`],
+    ['apparmor-loaded', 'stockade-guest-logger (enforce)'],
+    ['apparmor-loaded', 'stockade-guest (enforce)'],
+    ['apparmor-hashes', 'ab::cd::'],
+    ['apparmor-record', `${sha256} 6.1.0 ab::cd::`],
+  ];
+  const but = (name: string, ...texts: readonly string[]) => [
+    ...whole.filter(([key]) => key !== name),
+    ...texts.map((text) => [name, text] as const),
+  ];
+  const state = (rows: typeof prepared) => hostIntegrity(read(rows)).apparmorProfile;
+
+  it('is asked for only where there is something to load it with', () => {
+    expect(read(whole).capabilities.apparmorParser).toBe('/usr/sbin/apparmor_parser');
+    expect(state(whole)).toBe('ok');
+    expect(state(but('apparmor-parser'))).toBe('ok');
+    expect(state(but('lsm', 'capability,selinux'))).toBe('ok');
+    expect(hostIntegrity(read(but('apparmor-record'))).directories).toBe('ok');
+  });
+
+  it.each([
+    ['files', [files], 'missing'],
+    ['files', [`${files}a1ff 0 0 ${profile}\n`], 'was edited'],
+    ['files', [`${files}81b6 0 7 ${profile}\n`], 'has owner 0:7 and mode 0666'],
+    ['apparmor-file', [`${'0'.repeat(64)}  -\n`], 'was edited'],
+    [
+      'apparmor-switch',
+      ['/etc/apparmor.d/disable/stockade-guest', '/x'],
+      'is switched off by /etc/apparmor.d/disable/stockade-guest',
+    ],
+    ['apparmor-loaded', ['stockade-guest (enforce)'], 'stockade-guest-logger is not loaded'],
+    [
+      'apparmor-loaded',
+      ['stockade-guest (complain)', 'stockade-guest-logger (enforce)'],
+      'stockade-guest is in complain mode',
+    ],
+    ['apparmor-hashes', ['ab::ce::'], 'other rules are loaded under its name'],
+    ['apparmor-record', ['nonsense'], 'was not loaded as it is'],
+    ['apparmor-record', [`${'0'.repeat(64)} 6.1.0 ab::cd::`], 'was not loaded as it is'],
+    ['apparmor-record', [`${sha256} 6.2.0 12::34::`], 'ok'],
+  ] as const)('shows what is wrong with it: %s %j', (name, texts, shown) => {
+    expect(state(but(name, ...texts))).toBe(shown);
+  });
+});
 
 describe('what a host prints of itself', () => {
   it('is read', () => {

@@ -72,6 +72,11 @@ export class HostIntegrityOutputReference extends cdktf.ComplexObject {
     }
   }
 
+  // apparmor_profile - computed: true, optional: false, required: false
+  public get apparmorProfile() {
+    return this.getStringAttribute('apparmor_profile');
+  }
+
   // directories - computed: true, optional: false, required: false
   public get directories() {
     return this.getStringAttribute('directories');

@@ -75,6 +75,8 @@ export const networkAttacks: readonly Probe[] = [
   }),
   attempt('raw-socket', 'makes a raw socket', 'capabilities', ['EPERM'], {
     steps: [{ call: 'socket', arguments: [families.ipv4, socketTypes.raw, 1] }],
+    // a profile is asked before the capability
+    instead: { EACCES: 'lsm' },
   }),
   attempt('vsock', 'makes a socket to virtual machines', 'seccomp', ['EAFNOSUPPORT', 'EPERM'], {
     steps: [{ call: 'socket', arguments: [families.vsock, socketTypes.stream, 0] }],

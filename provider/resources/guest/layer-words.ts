@@ -64,6 +64,6 @@ export const layerWords: Readonly<Record<LayerName, LayerWords>> = {
   'open-files': { name: 'check of open files', without: 'QEMU may hold files that it does not need.' },
   lsm: {
     name: 'security module label',
-    without: 'No AppArmor or SELinux profile stands behind the other layers.',
+    without: 'No AppArmor profile stands behind the other layers.',
   },
 };

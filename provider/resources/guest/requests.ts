@@ -3,6 +3,7 @@ import { type Diagnostic, problem } from '../../model/diagnostic.ts';
 import type { LayerName, LayerRequest, LayerRequests } from '../../model/evidence.ts';
 import { layerNames } from '../../model/evidence.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
+import { hasApparmor } from '../host/apparmor.ts';
 import { type GuestDesired, guestAddress, type StoredGuest } from './desired.ts';
 
 /** Why a host cannot give a layer; `undefined` where it can. */
@@ -19,20 +20,36 @@ export function layerObstacle(layer: LayerName, host: HostCapabilities): string 
     case 'cgroup-limits':
       return host.cgroupVersion === undefined ? 'it has no control groups' : undefined;
     case 'lsm':
-      return 'it has no security module that Stockade has a profile for';
+      return lsmObstacle(host);
     default:
       return undefined;
   }
 }
 
+function lsmObstacle(host: HostCapabilities): string | undefined {
+  if (host.lsm.includes('apparmor')) {
+    return hasApparmor(host)
+      ? undefined
+      : 'it has AppArmor, but no apparmor_parser of 3.0 or later that loads a profile (package apparmor)';
+  }
+  return host.lsm.includes('selinux')
+    ? 'it has SELinux, for which Stockade has no policy'
+    : 'it has no security module that Stockade has a profile for';
+}
+
 /** A layer whose absence is no error: it is asked for only where the host has it. */
 export const whereTheHostHasIt: readonly LayerName[] = ['lsm'];
+
+/** A host without AppArmor has none of it; one that has and cannot use it lacks something that can be put right. */
+function isForgiven(layer: LayerName, host: HostCapabilities): boolean {
+  return whereTheHostHasIt.includes(layer) && !host.lsm.includes('apparmor');
+}
 
 /** Layer by layer what is asked for on this host. A layer that is neither allowed to be missing nor given stays `on`: the plan refuses it. */
 export function layerRequests(isolation: StoredGuest['isolation'], host: HostCapabilities): LayerRequests {
   const request = (layer: LayerName): LayerRequest => {
     if ((isolation.off as readonly LayerName[]).includes(layer)) return 'off';
-    const forgiven = whereTheHostHasIt.includes(layer) || isolation.mayBeMissing.includes(layer);
+    const forgiven = isForgiven(layer, host) || isolation.mayBeMissing.includes(layer);
     return forgiven && layerObstacle(layer, host) !== undefined ? 'missing' : 'on';
   };
   return Object.fromEntries(layerNames.map((layer) => [layer, request(layer)])) as LayerRequests;

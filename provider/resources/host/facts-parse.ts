@@ -3,7 +3,9 @@ import { namePattern } from '../../model/names.ts';
 import { defaultRoots, type HostRoots, unitTemplatePath } from '../../model/paths.ts';
 import { parseQemuCapabilities } from '../../toolstacks/qemu/capabilities.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
+import { profilePath } from '../../jail/lsm-profile.ts';
 import { parseGrepped } from '../shared/records.ts';
+import { parseApparmor } from './apparmor.ts';
 import { readStoredPath } from './desired.ts';
 import type { FileFacts, HostFacts, HostOwner, LoggerFacts, OperatingSystem } from './facts.ts';
 import { requiredPrograms } from './programs.ts';
@@ -24,7 +26,8 @@ export function parseHost(bytes: Uint8Array, roots: HostRoots = defaultRoots): R
   const files = fileLines(single.get('files') ?? '');
   const template = files.get(unitTemplatePath);
   const sha256 = /^[0-9a-f]{64}/.exec(single.get('template') ?? '')?.[0] ?? '';
-  files.delete(unitTemplatePath);
+  const profile = files.get(profilePath);
+  for (const path of [unitTemplatePath, profilePath]) files.delete(path);
   return success({
     capabilities: machineOf(single, many, qemus.get('')),
     qemus,
@@ -37,6 +40,7 @@ export function parseHost(bytes: Uint8Array, roots: HostRoots = defaultRoots): R
     foreignUnitFiles: (many.get('foreign') ?? []).slice(0, 64),
     reloadPending: single.has('reload'),
     logger: loggerOf(single.get('logger') ?? ''),
+    apparmor: parseApparmor(single, many, profile),
     guests: guestsOf(single.get('guests') ?? '', `${roots.state}/guests/`),
     userSets: (many.get('set') ?? []).flatMap((path) => setOf(path, `${roots.state}/users/`)),
   });
@@ -106,6 +110,7 @@ function machineOf(
     cgroupVersion: cgroup === '2' ? 2 : cgroup === '1' ? 1 : undefined,
     cgroupControllers: names(single.get('controllers') ?? '', ' '),
     lsm: names(single.get('lsm') ?? '', ','),
+    apparmorParser: single.get('apparmor-parser'),
   };
 }
 

@@ -10,7 +10,9 @@ import {
 import { lines, type ShellText, sh, word, words } from '../../model/shell.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { qemuAnswers, qemuSearchPaths } from '../../toolstacks/qemu/probe.ts';
+import { profilePath } from '../../jail/lsm-profile.ts';
 import { grepRecords } from '../shared/records.ts';
+import { type ApparmorFacts, askApparmor } from './apparmor.ts';
 import { runDirectories, stateDirectories } from './desired.ts';
 import { requiredPrograms } from './programs.ts';
 
@@ -34,6 +36,7 @@ export interface HostFacts {
   /** systemd has not been told of the template yet. */
   readonly reloadPending: boolean;
   readonly logger: LoggerFacts | undefined;
+  readonly apparmor: ApparmorFacts;
   readonly guests: readonly { readonly guest: string; readonly owner: string }[];
   readonly userSets: readonly { readonly scheme: string; readonly owner: string }[];
 }
@@ -114,6 +117,7 @@ host_line() {
       askMachine,
       askRecords(roots),
       askUnit(roots),
+      askApparmor(roots),
       sh`host_say end end`,
     ]),
   };
@@ -191,7 +195,7 @@ for host_set in ${state}/users/*.owners/*; do
 done
 printf 'files\\0'
 set --
-for host_file in ${words([...stateDirectories(roots), ...runDirectories(roots), unitTemplatePath])}; do
+for host_file in ${words([...stateDirectories(roots), ...runDirectories(roots), unitTemplatePath, profilePath])}; do
   if [ -e "$host_file" ] || [ -L "$host_file" ]; then set -- "$@" "$host_file"; fi
 done
 [ $# -eq 0 ] || stat -c '%f %u %g %n' -- "$@"

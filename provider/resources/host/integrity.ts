@@ -1,5 +1,6 @@
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { firstOf, plainWords } from '../shared/words.ts';
+import { profileState } from './apparmor.ts';
 import { runDirectories, stateDirectories, unitTemplateSha256 } from './desired.ts';
 import type { FileFacts, HostFacts } from './facts.ts';
 
@@ -11,16 +12,21 @@ export interface HostIntegrity {
   readonly unitTemplate: string;
   /** The unprivileged user that writes logs. */
   readonly loggerUser: string;
+  /** The AppArmor profile of guests: as we wrote it, loaded, enforced; `ok` where the host has no AppArmor. */
+  readonly apparmorProfile: string;
 }
 
-export const intactHost: HostIntegrity = { directories: 'ok', unitTemplate: 'ok', loggerUser: 'ok' };
-export const hostIntegrityParts = ['directories', 'unitTemplate', 'loggerUser'] as const;
+export const hostIntegrityParts = ['directories', 'unitTemplate', 'loggerUser', 'apparmorProfile'] as const;
+export const intactHost = Object.fromEntries(
+  hostIntegrityParts.map((part) => [part, 'ok']),
+) as unknown as HostIntegrity;
 
 export function hostIntegrity(facts: HostFacts, roots: HostRoots = defaultRoots): HostIntegrity {
   return {
     directories: directoriesState(facts, roots),
     unitTemplate: templateState(facts, roots),
     loggerUser: loggerState(facts),
+    apparmorProfile: profileState(facts, roots),
   };
 }
 

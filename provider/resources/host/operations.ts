@@ -14,6 +14,7 @@ import { clearProbes } from '../../jail/probes/step.ts';
 import { lines, type ShellText, sh, word, words } from '../../model/shell.ts';
 import { requireQemu } from '../../toolstacks/qemu/probe.ts';
 import { unitTemplate } from '../../toolstacks/qemu/supervisor.ts';
+import { hasApparmor, installProfile, removeProfile } from './apparmor.ts';
 import { accountsFunctions } from '../accounts/rewrite.ts';
 import { putFile } from '../shared/files.ts';
 import {
@@ -31,12 +32,19 @@ import { requiredPrograms } from './programs.ts';
 export interface HostOperationInput {
   readonly change: Change;
   readonly desired: HostDesired;
-  readonly facts: Pick<HostFacts, 'owners'>;
+  readonly facts: Pick<HostFacts, 'owners' | 'capabilities'>;
   readonly roots?: HostRoots;
 }
 
 /** In the order in which they run; each needs the one before. */
-type StepName = 'record' | 'logger user' | 'unit template' | 'reload' | 'release' | 'remove';
+type StepName =
+  | 'record'
+  | 'logger user'
+  | 'apparmor profile'
+  | 'unit template'
+  | 'reload'
+  | 'release'
+  | 'remove';
 
 function hostStepId(host: { readonly host: string }, step: StepName): string {
   return `${describeAddress(hostAddress(host))}: ${step}`;
@@ -52,9 +60,12 @@ export function hostOperations(input: HostOperationInput): readonly Operation[] 
   const { change, desired, facts } = input;
   if (change.action === 'noop') return [];
   const roots = input.roots ?? defaultRoots;
+  const { apparmorParser: parser } = facts.capabilities;
+  const confines = parser !== undefined && hasApparmor(facts.capabilities);
   return chain(desired, [
     ['record', prepare(desired, facts, roots)],
     ['logger user', sh`${accountsFunctions}\naccounts_rewrite ${word(`keep ${loggerUser} auto`)}`],
+    ...(confines ? [['apparmor profile', installProfile(parser, roots)] as const] : []),
     ['unit template', installTemplate(roots)],
     ['reload', reload(roots)],
   ]);
@@ -71,6 +82,7 @@ export function hostRemoval(
     ['release', release(fleet, generation, roots)],
     ['unit template', removeTemplate(fleet, roots)],
     ['reload', reload(roots)],
+    ['apparmor profile', sh`${onlyLast(fleet, roots)}\n${removeProfile}`],
     ['logger user', removeLogger(fleet, roots)],
     ['remove', removeAll(fleet, roots)],
   ]);
@@ -78,7 +90,7 @@ export function hostRemoval(
 
 function chain(
   host: { readonly host: string },
-  steps: readonly [StepName, ShellText][],
+  steps: readonly (readonly [StepName, ShellText])[],
 ): readonly Operation[] {
   return steps.map(([name, body], index) => {
     const before = steps[index - 1];

@@ -21,11 +21,13 @@ const parts = {
     "Directories and records below /var/lib/stockade and /run/stockade are there, and root's alone.",
   unit_template: 'The systemd unit that guests are instances of is as it was written, without additions.',
   logger_user: 'The unprivileged user that writes logs is there.',
+  apparmor_profile:
+    'The AppArmor profile of guests is as it was written, loaded and enforced. Also ok where the host has no AppArmor.',
 } as const;
 
 const schema: Schema = {
   description:
-    'A hypervisor host, prepared for guests: directories, unit template, logger user. Several fleets may share one; what is shared goes with the last of them.',
+    'A hypervisor host, prepared for guests: directories, unit template, logger user, AppArmor profile. Several fleets may share one; what is shared goes with the last of them.',
   attributes: attributesOf(hostSchema, 'resource', {
     id: attribute.string({ computed: true, keepWhenUpdated: true, description: "The host's name." }),
     integrity: integrityAttribute(parts),
@@ -43,7 +45,7 @@ function find(
   const { facts } = snapshot;
   const ours = facts.owners.get(fleet);
   if (ours === undefined) return undefined;
-  const { directories, unitTemplate, loggerUser } = hostIntegrity(facts);
+  const { directories, unitTemplate, loggerUser, apparmorProfile } = hostIntegrity(facts);
   return {
     owners: [fleet],
     state: {
@@ -51,7 +53,12 @@ function find(
       id: address.host,
       name: address.host,
       qemu_binary: ours.qemuBinary ?? null,
-      integrity: { directories, unit_template: unitTemplate, logger_user: loggerUser },
+      integrity: {
+        directories,
+        unit_template: unitTemplate,
+        logger_user: loggerUser,
+        apparmor_profile: apparmorProfile,
+      },
       ...hostSummaryValues(facts, fleet),
     },
   };

@@ -22,6 +22,10 @@ export const remedies: Readonly<Record<string, string>> = {
     'See what holds the file below /run/stockade/uids on the host open (`fuser -v`), or whether /run is full; then apply again.',
   'lease-missing': runAgain,
   'no-space': 'Make room on the host, then apply again.',
+  'apparmor-load':
+    'The text says what apparmor_parser has against it; it wants AppArmor 3.0 or later. Put that right and apply again, or let guests do without: isolation = { off = ["lsm"] }.',
+  'apparmor-remove':
+    'Something still holds the profile in the kernel: the journal says what (journalctl -k). End it, or restart the host, then apply again.',
   'no-free-domid': 'Raise last_domid of its stockade_qemu_users.',
   'users-in-use':
     'Destroy that guest first, or leave first_domid and last_domid so that its domid stays between them.',

@@ -48,5 +48,8 @@ export interface HostCapabilities {
   readonly cgroupVersion: 1 | 2 | undefined;
   /** Controllers that the host's own root cgroup can give to units; empty where limits are accepted but not enforced. */
   readonly cgroupControllers: readonly string[];
+  /** Security modules of the kernel. */
   readonly lsm: readonly string[];
+  /** What loads AppArmor profiles, where it is of version 3.0 or later. */
+  readonly apparmorParser: string | undefined;
 }

@@ -15,7 +15,7 @@ export function unitTemplate(roots: HostRoots = defaultRoots): string {
   return `# Made by Stockade: edits show as drift and are undone.
 [Unit]
 Description=Stockade guest %i
-After=network.target
+After=network.target apparmor.service
 RequiresMountsFor=${roots.state} ${roots.run}
 StartLimitIntervalSec=0
 

@@ -42,6 +42,7 @@ const cases: readonly (readonly [string, LaunchPlan])[] = [
   ['qemu-10.0', planOf('10.0')],
   ['kvm', planOf('10.0', { usesKvm: true })],
   ['devices', planOf('7.2', { devices: ['kvm', 'net/tun', 'vfio/12', 'vfio/vfio'] })],
+  ['apparmor', planOf('7.2', { requests: { ...samplePlanParts.requests, lsm: 'on' } })],
   ['no-time-to-shut-down', planOf('7.2', { shutdownTimeoutSeconds: 0 })],
 ];
 
@@ -65,6 +66,23 @@ describe('launcher', () => {
       'loggers',
       'launch',
     ]);
+  });
+
+  it('tells the kernel what confines the next program, and nothing is executed in between', () => {
+    const script = launcherScript(planOf('7.2', { requests: { ...samplePlanParts.requests, lsm: 'on' } }));
+    const steps = [...script.matchAll(/^ {4}step_(\w+)$/gm)].map(([, name]) => name);
+    expect(steps.slice(steps.indexOf('label'))).toEqual(
+      expect.arrayContaining(['enter_view', 'pipes', 'loggers', 'launch']),
+    );
+    expect(script).toMatch(
+      /printf 'exec %s' stockade-guest >&0 \|\| fail [^\n]*\n {2}command exec <\/dev\/null \|\| fail [^\n]*\n {2}exec prlimit/,
+    );
+    // the next program of the shell's would be confined as a logger: none may come but loggers
+    const loggers = script.slice(script.indexOf("printf 'exec %s' stockade-guest-logger"));
+    expect(loggers.slice(0, loggers.indexOf('\n}'))).toMatch(
+      /^[^\n]*\n {2}start_logger stderr \d+\n {2}start_logger serial \d+$/,
+    );
+    expect(launcherScript(planOf('7.2'))).not.toContain('attr/');
   });
 
   it('quotes whatever a kernel is told', () => {

@@ -43,8 +43,8 @@ for directory in /var/lib/stockade /var/lib/stockade/owners /var/lib/stockade/ca
   fi
 done
 record_read /var/lib/stockade/host || :
-if [ "$rec_digest" != ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8 ]; then
-  record_write /var/lib/stockade/host owner prod generation $((${rec_generation:-0} + 1)) digest ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8
+if [ "$rec_digest" != e47f39622e00b107501470aff60b7f7beea6af94d9c816abbca346dda9fe115f ]; then
+  record_write /var/lib/stockade/host owner prod generation $((${rec_generation:-0} + 1)) digest e47f39622e00b107501470aff60b7f7beea6af94d9c816abbca346dda9fe115f
   changed
 fi
 record_write /var/lib/stockade/owners/prod owner prod generation "$next" digest a4a9dc99bc74efb58e801da8918aaad51f51dd7695588adaa9d6701c3fa9f4f6 qemu_binary base64:L29wdC9pdCdzICQoaGVyZSkvcWVtdQ==
@@ -55,18 +55,145 @@ changed
 # (accounts.sh)
 accounts_rewrite 'keep stockade-logger auto'
 
-### host hv1: unit template
+### host hv1: apparmor profile
 ### after: host hv1: logger user
+apparmor_hashes() {
+  hashes=
+  for policy in /sys/kernel/security/apparmor/policy/profiles/stockade-guest.[0-9]* /sys/kernel/security/apparmor/policy/profiles/stockade-guest-logger.[0-9]*; do
+    for file in "$policy/sha1" "$policy/sha256"; do
+      value=
+      if [ -r "$file" ]; then read -r value <"$file" || :; fi
+      hashes=$hashes$value:
+    done
+  done
+} 2>/dev/null
+loaded() {
+  known=
+  while read -r name mode; do
+    case $name in stockade-guest | stockade-guest-logger) [ "$mode" != '(enforce)' ] || known="$known $name" ;; esac
+  done </sys/kernel/security/apparmor/profiles
+  for name in stockade-guest stockade-guest-logger; do
+    case "$known " in *" $name "*) ;; *) return 1 ;; esac
+  done
+}
+as_recorded() {
+  recorded=
+  [ ! -f /var/lib/stockade/apparmor ] || read -r recorded </var/lib/stockade/apparmor || :
+  read -r kernel </proc/sys/kernel/osrelease
+  apparmor_hashes
+  now="b56e9b09fefd0b92200ae0da627d14ed6be5972eda9369c2be3ad981d48dbf52 $kernel $hashes"
+  [ "$recorded" = "$now" ]
+}
+if [ -f /etc/apparmor.d/stockade-guest ] && [ "$(stat -c '%a %u %g' /etc/apparmor.d/stockade-guest)" != '644 0 0' ]; then
+  chown -h 0:0 /etc/apparmor.d/stockade-guest
+  rm -f -- /etc/apparmor.d/stockade-guest
+fi
+content='# Made by Stockade: edits show as drift and are undone.
+# What every guest'\''s processes are confined by, whatever else a guest'\''s definition leaves out.
+abi <abi/3.0>,
+
+# QEMU, the programs that a launch ends with, and the parent of QEMU'\''s pid namespace. Disks were opened where the host'\''s
+# files still were in sight: attach_disconnected lets the kernel call them by the names that they have there
+profile stockade-guest flags=(attach_disconnected) {
+  # unshare: the pid namespace; prlimit: memory locked for a passed-through device; setpriv: the bounding set
+  capability sys_admin,
+  capability sys_resource,
+  capability setpcap,
+  # QEMU'\''s own way from root to the guest'\''s user in its empty directory; it has no others to start with
+  capability setuid,
+  capability setgid,
+  capability sys_chroot,
+  capability dac_read_search,
+
+  # while it is root: programs, libraries, kernel, images that are only read, wherever they lie; all of them root'\''s
+  owner /** mrixk,
+  # as the guest'\''s user: libraries that are loaded late
+  /usr/** mr,
+  /{,usr/}lib{,32,64,x32}/** mr,
+  # what is opened as root and held: the monitor, the devices that its /dev has
+  owner /run/stockade/guests/*/qmp.{in,out} rw,
+  owner /dev/** rw,
+  /dev/{null,zero,full} rw,
+  /dev/{random,urandom} r,
+
+  # nobody'\''s to read, not even while it is root
+  deny /etc/{,g}shadow{,-} mrwklx,
+  deny /etc/ssh/** mrwklx,
+  deny /var/lib/stockade/{owners,leases,users,guests}/** mrwklx,
+  deny /dev/{mem,kmem,port,kmsg} mrwklx,
+  deny /proc/{kcore,kmsg,sysrq-trigger} mrwklx,
+
+  # names of users, interfaces, and QEMU playing the network; the guest'\''s namespace says where they lead
+  network unix,
+  network netlink raw,
+  network inet stream,
+  network inet dgram,
+  network inet6 stream,
+  network inet6 dgram,
+
+  # its own threads; the host ends it
+  signal (send, receive) peer=stockade-guest,
+  signal (receive) peer=unconfined,
+}
+
+# Readers of what QEMU prints
+profile stockade-guest-logger {
+  capability setpcap,
+  capability setuid,
+  capability setgid,
+
+  /{,usr/}{,s}bin/* mrix,
+  /usr/** mr,
+  /{,usr/}lib{,32,64,x32}/** mr,
+  # what setpriv looks at, as far as the guest'\''s root shows it
+  /etc/{ld.so.cache,nsswitch.conf,passwd,group} r,
+  /proc/sys/kernel/cap_last_cap r,
+  owner /proc/[0-9]*/status r,
+  /dev/null rw,
+  owner /var/lib/stockade/guests/*/log/{serial,stderr}.[01] rw,
+
+  # setpriv asks for a name service, of which there is none in sight: denied without a line in the log
+  deny network unix,
+
+  signal (send, receive) peer=stockade-guest-logger,
+  signal (receive) peer=unconfined,
+}
+'
+put() {
+  printf '%s' "$content" >"$1" && return
+  rm -f -- "$1"
+  fail no-space '/etc/apparmor.d/stockade-guest could not be written: is the disk full?'
+}
+if [ ! -e /etc/apparmor.d/stockade-guest ] && [ ! -L /etc/apparmor.d/stockade-guest ]; then
+  umask 022; put /etc/apparmor.d/stockade-guest; umask 077
+  changed
+elif [ ! -f /etc/apparmor.d/stockade-guest ] || [ -L /etc/apparmor.d/stockade-guest ] || [ "$(cat /etc/apparmor.d/stockade-guest; echo .)" != "$content." ]; then
+  put /etc/apparmor.d/stockade-guest.new
+  chmod 0644 /etc/apparmor.d/stockade-guest.new
+  mv -fT -- /etc/apparmor.d/stockade-guest.new /etc/apparmor.d/stockade-guest || { rm -f -- /etc/apparmor.d/stockade-guest.new; fail file-in-the-way '/etc/apparmor.d/stockade-guest cannot be replaced'; }
+  changed
+fi
+[ ! -e /etc/apparmor.d/disable/stockade-guest ] && [ ! -L /etc/apparmor.d/disable/stockade-guest ] || { rm -f -- /etc/apparmor.d/disable/stockade-guest; changed; }
+[ ! -e /etc/apparmor.d/force-complain/stockade-guest ] && [ ! -L /etc/apparmor.d/force-complain/stockade-guest ] || { rm -f -- /etc/apparmor.d/force-complain/stockade-guest; changed; }
+if ! loaded || ! as_recorded; then
+  said=$(/usr/sbin/apparmor_parser --replace -- /etc/apparmor.d/stockade-guest 2>&1) || fail apparmor-load "$said"
+  loaded || fail apparmor-load 'the kernel does not enforce what was loaded'
+  as_recorded || printf '%s\n' "$now" >/var/lib/stockade/apparmor
+  changed
+fi
+
+### host hv1: unit template
+### after: host hv1: apparmor profile
 mark() { : >/run/stockade/reload; changed; }
 if [ -f /etc/systemd/system/stockade-guest@.service ] && [ "$(stat -c '%a %u %g' /etc/systemd/system/stockade-guest@.service)" != '644 0 0' ]; then
   chown -h 0:0 /etc/systemd/system/stockade-guest@.service
   rm -f -- /etc/systemd/system/stockade-guest@.service
 fi
-if [ ! -f /etc/systemd/system/stockade-guest@.service ] || [ "$(sha256sum </etc/systemd/system/stockade-guest@.service)" != 'ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8  -' ]; then mark; fi
+if [ ! -f /etc/systemd/system/stockade-guest@.service ] || [ "$(sha256sum </etc/systemd/system/stockade-guest@.service)" != 'e47f39622e00b107501470aff60b7f7beea6af94d9c816abbca346dda9fe115f  -' ]; then mark; fi
 content='# Made by Stockade: edits show as drift and are undone.
 [Unit]
 Description=Stockade guest %i
-After=network.target
+After=network.target apparmor.service
 RequiresMountsFor=/var/lib/stockade /run/stockade
 StartLimitIntervalSec=0
 

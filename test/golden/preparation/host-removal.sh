@@ -65,8 +65,29 @@ if [ -e /run/st/reload ]; then
   changed
 fi
 
-### host hv1: logger user
+### host hv1: apparmor profile
 ### after: host hv1: reload
+for owner in '/srv/it is/state/owners'/*; do
+  case ${owner##*/} in '*' | *.new | prod) ;; *) exit 0 ;; esac
+done
+if [ -w /sys/kernel/security/apparmor/.remove ]; then
+  while read -r name mode; do
+    case $name in stockade-guest | stockade-guest-logger) ;; *) continue ;; esac
+    printf '%s' "$name" >/sys/kernel/security/apparmor/.remove || fail apparmor-remove "$name cannot be removed from the kernel"
+    changed
+  done <<END
+$(cat /sys/kernel/security/apparmor/profiles)
+END
+fi
+[ ! -e /etc/apparmor.d/stockade-guest ] && [ ! -L /etc/apparmor.d/stockade-guest ] || { rm -f -- /etc/apparmor.d/stockade-guest; changed; }
+[ ! -e /etc/apparmor.d/disable/stockade-guest ] && [ ! -L /etc/apparmor.d/disable/stockade-guest ] || { rm -f -- /etc/apparmor.d/disable/stockade-guest; changed; }
+[ ! -e /etc/apparmor.d/force-complain/stockade-guest ] && [ ! -L /etc/apparmor.d/force-complain/stockade-guest ] || { rm -f -- /etc/apparmor.d/force-complain/stockade-guest; changed; }
+for file in /var/cache/apparmor/*/stockade-guest; do
+  [ ! -f "$file" ] || rm -f -- "$file"
+done
+
+### host hv1: logger user
+### after: host hv1: apparmor profile
 for owner in '/srv/it is/state/owners'/*; do
   case ${owner##*/} in '*' | *.new | prod) ;; *) exit 0 ;; esac
 done

@@ -43,8 +43,8 @@ for directory in /var/lib/stockade /var/lib/stockade/owners /var/lib/stockade/ca
   fi
 done
 record_read /var/lib/stockade/host || :
-if [ "$rec_digest" != ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8 ]; then
-  record_write /var/lib/stockade/host owner prod generation $((${rec_generation:-0} + 1)) digest ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8
+if [ "$rec_digest" != e47f39622e00b107501470aff60b7f7beea6af94d9c816abbca346dda9fe115f ]; then
+  record_write /var/lib/stockade/host owner prod generation $((${rec_generation:-0} + 1)) digest e47f39622e00b107501470aff60b7f7beea6af94d9c816abbca346dda9fe115f
   changed
 fi
 record_write /var/lib/stockade/owners/prod owner prod generation "$next" digest 1d8fc6ceb1f94c6326d6d5483d258fcb2e179e9869325b245d105c2219bf69fd
@@ -62,11 +62,11 @@ if [ -f /etc/systemd/system/stockade-guest@.service ] && [ "$(stat -c '%a %u %g'
   chown -h 0:0 /etc/systemd/system/stockade-guest@.service
   rm -f -- /etc/systemd/system/stockade-guest@.service
 fi
-if [ ! -f /etc/systemd/system/stockade-guest@.service ] || [ "$(sha256sum </etc/systemd/system/stockade-guest@.service)" != 'ab8c1bb04294d37102e4e1808530345ae402c7a8064f3b484c099fdc964e37e8  -' ]; then mark; fi
+if [ ! -f /etc/systemd/system/stockade-guest@.service ] || [ "$(sha256sum </etc/systemd/system/stockade-guest@.service)" != 'e47f39622e00b107501470aff60b7f7beea6af94d9c816abbca346dda9fe115f  -' ]; then mark; fi
 content='# Made by Stockade: edits show as drift and are undone.
 [Unit]
 Description=Stockade guest %i
-After=network.target
+After=network.target apparmor.service
 RequiresMountsFor=/var/lib/stockade /run/stockade
 StartLimitIntervalSec=0
 

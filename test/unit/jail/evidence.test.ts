@@ -147,6 +147,92 @@ describe('a process without an executable', () => {
   });
 });
 
+describe('the label of a security module', () => {
+  const loaded = [
+    '/sys/kernel/security/apparmor/profiles',
+    'man (enforce)\nstockade-guest-logger (enforce)\nstockade-guest (enforce)\n',
+  ];
+  const label = (tid: number, text: string) => [`/proc/11/task/${tid}/attr/apparmor/current`, `${text}\n`];
+  const lsm = (...files: readonly (readonly string[])[]) =>
+    proveIsolation(
+      observe(
+        stream(
+          ...[...start, ...guest, 'strangers', '', 'threads', thread(11, 'S (sleeping)'), 'lines', ''],
+          ...['files', ...boot, ...stat, ...files.flat(), 'links', 'stats', ...executable, 'end'],
+        ),
+      ),
+      expectation,
+    ).layers.find((each) => each.layer === 'lsm');
+  const good = label(11, 'stockade-guest (enforce)');
+
+  it('is proven by the kernel on every thread', () => {
+    expect(lsm(loaded, good, label(12, 'stockade-guest (enforce)'))).toMatchObject({
+      state: 'effective',
+      raw: ['11 device-model stockade-guest (enforce)', expect.any(String), expect.any(String)],
+    });
+  });
+
+  it.each([
+    ['another label', [loaded, label(11, 'unconfined')], 'ineffective', 'the device-model is "unconfined"'],
+    [
+      'complain mode',
+      [loaded, label(11, 'stockade-guest (complain)')],
+      'ineffective',
+      'the device-model is "stockade-guest (complain)"',
+    ],
+    [
+      'a stack of profiles',
+      [loaded, label(11, 'stockade-guest//&x (enforce)')],
+      'ineffective',
+      'the device-model is "stockade-guest//&x (enforce)"',
+    ],
+    [
+      "a logger's",
+      [loaded, label(11, 'stockade-guest-logger (enforce)')],
+      'ineffective',
+      'the device-model is "stockade-guest-logger (enforce)"',
+    ],
+    [
+      'one thread beside it',
+      [loaded, good, label(12, 'unconfined')],
+      'ineffective',
+      'the device-model is "unconfined"',
+    ],
+    ['no label', [loaded], 'unproven', 'the label of the device-model could not be read'],
+    ['no list of profiles', [good], 'unproven', "the kernel's list of profiles could not be read"],
+    [
+      'a profile that is not loaded',
+      [[loaded[0] ?? '', 'stockade-guest (enforce)\n'], good],
+      'ineffective',
+      'the kernel has no profile stockade-guest-logger',
+    ],
+    [
+      'a profile that complains',
+      [[loaded[0] ?? '', 'stockade-guest (complain)\nstockade-guest-logger (enforce)\n'], good],
+      'ineffective',
+      'the profile stockade-guest is in "complain" mode',
+    ],
+  ])('is not by %s', (_, files, state, observed) => {
+    expect(lsm(...files)).toMatchObject({ state, observed });
+  });
+
+  it('of other rules under the same name is none', () => {
+    const strange = proveIsolation(
+      observe(
+        stream(
+          ...[...start, ...guest, 'strangers', '', 'threads', '', 'lines', ''],
+          ...['files', ...boot, ...stat, ...loaded, ...good, 'links', 'stats', ...executable, 'end'],
+        ),
+      ),
+      { ...expectation, profileFault: 'other rules are loaded under its name' },
+    ).layers.find((each) => each.layer === 'lsm');
+    expect(strange).toMatchObject({
+      state: 'ineffective',
+      observed: 'other rules are loaded under its name',
+    });
+  });
+});
+
 describe('what another could take', () => {
   const seen = (many: string, links: readonly string[], ...others: readonly string[]) =>
     observe(

@@ -14,7 +14,8 @@ test('the page on the launch lists the steps of a launcher, in their order', () 
     sizeMib: 1,
     backing: [],
   } as const;
-  const script = launcherScript(samplePlan({ disks: [disk] }));
+  const requests = { ...samplePlan().requests, lsm: 'on' as const };
+  const script = launcherScript(samplePlan({ disks: [disk], requests }));
   const called = [...script.matchAll(/^ {4}step_(\w+)$/gm)].map(([, name]) => name?.replaceAll('_', '-'));
   const started = called.slice(0, called.indexOf('launch') + 1);
   expect([...new Set(listed)]).toEqual(started);

@@ -361,9 +361,8 @@ step_enter_view() {
 # What QEMU prints goes through pipes; opened for both directions first, so that no end waits for the other
 step_pipes() {
   step=pipes code=52
-  command exec <>"$run/stderr" >"$run/stderr" || fail "cannot open $run/stderr"
-  command exec <>"$run/serial" 3>"$run/serial" || fail "cannot open $run/serial"
-  command exec </dev/null || fail 'there is no /dev/null'
+  command exec 1<>"$run/stderr" && command exec >"$run/stderr" || fail "cannot open $run/stderr"
+  command exec 3<>"$run/serial" && command exec 3>"$run/serial" || fail "cannot open $run/serial"
 }
 
 # At the other end of the pipes: unprivileged loggers, which stop when all is written
@@ -389,6 +388,7 @@ step_launch() {
   step=launch code=48
   own_user=yes
   [ "$shared" = no ] || own_user=''
+  command exec </dev/null || fail 'there is no /dev/null'
   exec prlimit --fsize=262144 --nofile=2048 --core=0 --msgqueue=0 --memlock=0 --locks=0 ${own_user:+--nproc=82} \
     unshare --pid --fork --kill-child \
     setpriv --no-new-privs --bounding-set=-all,+setuid,+setgid,+sys_chroot,+dac_read_search --inh-caps=-all \
