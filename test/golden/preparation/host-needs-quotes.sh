@@ -81,7 +81,7 @@ as_recorded() {
   [ ! -f /var/lib/stockade/apparmor ] || read -r recorded </var/lib/stockade/apparmor || :
   read -r kernel </proc/sys/kernel/osrelease
   apparmor_hashes
-  now="b56e9b09fefd0b92200ae0da627d14ed6be5972eda9369c2be3ad981d48dbf52 $kernel $hashes"
+  now="54779d21c7b4feb39fdd7ff7be9d8fe5a8ae349b2f6a51721849870578e58f5e $kernel $hashes"
   [ "$recorded" = "$now" ]
 }
 if [ -f /etc/apparmor.d/stockade-guest ] && [ "$(stat -c '%a %u %g' /etc/apparmor.d/stockade-guest)" != '644 0 0' ]; then
@@ -112,9 +112,13 @@ profile stockade-guest flags=(attach_disconnected) {
   /{,usr/}lib{,32,64,x32}/** mr,
   # what is opened as root and held: the monitor, the devices that its /dev has
   owner /run/stockade/guests/*/qmp.{in,out} rw,
+  owner /run/stockade/guests/*/share-[0-9]* rw,
   owner /dev/** rw,
   /dev/{null,zero,full} rw,
   /dev/{random,urandom} r,
+  # directories that it serves to its guest itself, and a /proc of its pid namespace where that takes one
+  /share/[0-9]*/{,**} rwkl,
+  mount fstype=proc options=(rw,nosuid,nodev,noexec) stockade-proc -> /proc/,
 
   # nobody'\''s to read, not even while it is root
   deny /etc/{,g}shadow{,-} mrwklx,

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { fileState, planGuest } from '../../../provider/terraform/kinds/guest-plan.ts';
+import { guestParts } from '../../../provider/terraform/kinds/guest-schema.ts';
 import { conflicts, settle } from '../../../provider/terraform/lifecycle/settle.ts';
 import { isObject, type ObjectValue, UNKNOWN } from '../../../provider/tfplugin/types.ts';
 import { sampleGuest } from '../../samples.ts';
 
 const digest = 'b'.repeat(64);
 const desired = sampleGuest({ kernel: { kind: 'digest', sha256: digest, bytes: 1 }, initrd: undefined });
-const ok = { process: 'ok', isolation: 'ok', chroot: 'ok', unit: 'ok', launcher: 'ok', record: 'ok' };
+const ok = Object.fromEntries(Object.keys(guestParts).map((part) => [part, 'ok']));
 const prior: ObjectValue = {
   id: 'hv1/web1',
   host: 'hv1',
