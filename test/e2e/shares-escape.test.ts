@@ -1,0 +1,140 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sh, word, words } from '../../provider/model/shell.ts';
+import { sharePlaces, shareSocketUnit } from '../../provider/jail/share-places.ts';
+import type { GuestShare } from '../../provider/resources/guest/desired.ts';
+import { departures, escapeCounts } from '../lab/guest/share-report.ts';
+import { escapeSteps } from '../lab/guest/share-steps.ts';
+import { swapProgram } from '../lab/guest/share-image.ts';
+import { attackProxy, placeProxyPrograms } from '../lab/hostile/proxy.ts';
+import { proxyAttacks } from '../lab/hostile/proxy-report.ts';
+import type { LabHost } from '../lab/lab.ts';
+import { useLab } from '../lab/vitest.ts';
+import { Core, placeKernels } from './core.fixture.ts';
+import { placeShareGuest } from './share-guest.fixture.ts';
+import { makeSources, runShareGuest, shareGuest, shareOf } from './shares.fixture.ts';
+
+/** How long the race for the proxy's protocol runs; a guest under emulation tries less often. */
+const raceSeconds = 60;
+const guestRaceSeconds = 12;
+const canary = { path: '/srv/outside/canary', secret: 'nobody-inside-reads-this' };
+const everyWay = [...escapeSteps.slice(0, -1), 'escape-race-host', 'unmount'];
+
+describe.each(['bookworm', 'trixie'] as const)('a hostile guest on %s', (suite) => {
+  const lab = useLab({ hosts: 1, name: `escape-${suite}`, suite });
+  let core: Core;
+  beforeAll(async () => {
+    await placeShareGuest(lab.host);
+    core = new Core(lab.host);
+  });
+  afterAll(() => core.link.close());
+
+  it('tries every way out of its shares, and finds none', async () => {
+    const { host } = lab;
+    const drivers =
+      suite === 'bookworm' ? (['proxy', 'virtiofs', 'local'] as const) : (['virtiofs'] as const);
+    const shares = drivers.map((driver) => shareOf(`e-${driver}`, { driver }));
+    await makeSources(host, shares);
+    placeCanary(host, shares);
+    const before = outside(host);
+    const swapper = await startSwapper(host, shares);
+    const task = `task=escape canary=${canary.path} secret=${canary.secret} seconds=${guestRaceSeconds} host_race=1`;
+    const report = await runShareGuest(host, core, shareGuest(core, 'evil', shares, task));
+    await host.run(['kill', swapper]); // it has not ended by itself
+    for (const { tag } of shares) {
+      expect([tag, departures(report, tag, everyWay)]).toEqual([tag, []]);
+      const counts = escapeCounts(report, tag);
+      expect(counts.map(({ step }) => step)).toEqual(everyWay.slice(1, -1));
+      expect([tag, counts.filter(({ tries, hits }) => tries === 0 || hits > 0)]).toEqual([tag, []]);
+    }
+    expect(outside(host)).toBe(before);
+  });
+});
+
+describe('a device model that somebody has taken over', () => {
+  const lab = useLab({ hosts: 1, name: 'escape-proxy' });
+  let core: Core;
+  beforeAll(() => {
+    placeKernels(lab.host);
+    placeProxyPrograms(lab.host);
+    core = new Core(lab.host);
+  });
+  afterAll(() => core.link.close());
+
+  it('speaks with the helper of its share as it likes, and gets at nothing outside; users of the host gain nothing', async () => {
+    const { host } = lab;
+    const share = shareOf('data', { driver: 'proxy' });
+    await makeSources(host, [share]);
+    await host.run(sh`mkdir -p /srv/outside`);
+    const wish = core.wish([core.guest('web1', { shares: [share] })]);
+    await core.apply(wish);
+    // the test takes QEMU's place at the socket, as often as it likes: what ties helper and guest is taken out, the jail stays
+    const { socket } = sharePlaces('web1', 0);
+    const unit = word(shareSocketUnit('web1', share.tag));
+    const keep = await host.run(sh`set -e
+systemctl stop stockade-guest@web1
+cd /etc/systemd/system
+sed -i '/^PartOf=/d; s/^MaxConnections=1$/MaxConnections=16/; /^Accept=/aTriggerLimitIntervalSec=0' ${unit}
+sed -i '/^BindsTo=/d; /^ExecStartPost=/d; /^ExecStopPost=/d' stockade-share-web1:data@.service
+systemctl daemon-reload
+systemctl start ${unit}
+systemctl is-active ${unit}`);
+    expect(keep.trim()).toBe('active');
+    const target = { socket, export: share.source, canary: '/srv/outside/canary' };
+    const race = await attackProxy(host, target, { only: ['race'], seconds: raceSeconds });
+    const rest = proxyAttacks.filter((name) => name !== 'race');
+    const others = await attackProxy(host, target, { only: rest, seconds: 5 });
+    const attacks = new Map([...race.attacks, ...others.attacks]);
+    const { inside } = others;
+    expect([...attacks].filter(([, { hits }]) => hits > 0)).toEqual([]);
+    expect(attacks.get('race')?.tries).toBeGreaterThan(10_000);
+    // it left a set-user-id program of root's in the export; nobody gets at it
+    expect(inside['set-uid']).toBe(1);
+    const tried = await host.exec(
+      sh`runuser -u plain -- sh -c ${word(`find ${share.source} -perm -4000 -exec {} \\;`)}`,
+    );
+    expect(tried.exitCode).not.toBe(0);
+    expect(tried.stderr).toContain('Permission denied');
+  });
+});
+
+/** What the host sees of everything beside the canary: content, owner, mode, time, names. */
+function outside(host: LabHost): string {
+  const directory = host.pathFromHere('/srv/outside');
+  const facts = readdirSync(directory)
+    .sort()
+    .map((name) => {
+      const { uid, gid, mode, mtimeMs, nlink } = statSync(`${directory}/${name}`);
+      return [name, uid, gid, mode, mtimeMs, nlink, readFileSync(`${directory}/${name}`, 'utf8')];
+    });
+  return JSON.stringify(facts);
+}
+
+/** The canary, and links to it that the guest finds. */
+function placeCanary(host: LabHost, shares: readonly GuestShare[]): void {
+  mkdirSync(host.pathFromHere('/srv/outside'), { recursive: true });
+  writeFileSync(host.pathFromHere(canary.path), canary.secret);
+  for (const { source } of shares) {
+    const planted = host.pathFromHere(`${source}/planted`);
+    mkdirSync(planted, { recursive: true });
+    for (const [name, target] of Object.entries({
+      absolute: canary.path,
+      relative: `../../../outside/${basename(canary.path)}`,
+      directory: '/srv/outside',
+      above: '../../../outside',
+      root: '/',
+    })) {
+      symlinkSync(target, `${planted}/${name}`);
+    }
+  }
+}
+
+/** Somebody on the host who swaps a directory of each export for a link to the canary's; returns the process. */
+async function startSwapper(host: LabHost, shares: readonly GuestShare[]): Promise<string> {
+  host.copyIn(swapProgram, '/root/swap.pl');
+  const directories = shares.map(({ source }) => `${source}/race-host`);
+  const argv = ['perl', '/root/swap.pl', '/srv/outside', basename(canary.path), '280', ...directories];
+  const pid = await host.run(sh`setsid ${words(argv)} </dev/null >/dev/null 2>/root/swap.log & echo $!`);
+  return pid.trim();
+}
