@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GuestEvidence, LayerName } from '../../provider/model/evidence.ts';
 import { sh, word } from '../../provider/model/shell.ts';
+import { evidenceSection } from '../../provider/jail/evidence.ts';
 import { sharePlaces } from '../../provider/jail/share-places.ts';
 import { notAsExpected } from '../container-host.ts';
 import { useLab } from '../lab/vitest.ts';
@@ -60,6 +61,21 @@ describe('helpers of Debian 12', () => {
       { tag: 'a', driver: 'proxy', source: '/srv/closed/a', running: true },
       { tag: 'b', driver: 'virtiofs', source: '/srv/closed/b', running: true },
     ]);
+  });
+
+  it('are read by as many processes as a guest without', async () => {
+    const section = evidenceSection(['web1']);
+    const text = sh`section() {
+${section.body}
+}
+for try in 1 2 3 4 5 6; do
+  : & before=$!
+  section web1 >/dev/null
+  : & echo $(($! - before - 1))
+done`;
+    writeFileSync(lab.host.pathFromHere('/root/forks.sh'), text.text);
+    const counts = (await lab.host.run(['sh', '/root/forks.sh'])).trim().split('\n').map(Number);
+    expect(Math.min(...counts)).toBe(11);
   });
 
   const script = sharePlaces('web1', 0).script;
