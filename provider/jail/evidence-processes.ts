@@ -160,7 +160,8 @@ function openFilesOf(pid: number, raw: Indexed): readonly OpenFileObservation[] 
     const mountId = digits(
       /^mnt_id:\s+(\d+)$/m.exec(raw.lines.get(`/proc/${pid}/fdinfo/${name}`) ?? '')?.[1],
     );
-    return descriptor === undefined ? [] : [{ descriptor, ...link, file, mountId }];
+    // without a target it was closed meanwhile
+    return descriptor === undefined || link.target === '' ? [] : [{ descriptor, ...link, file, mountId }];
   });
   return files.length === 0 || !raw.complete ? undefined : files;
 }
