@@ -146,6 +146,7 @@ export function sampleEvidence(guest: GuestDesired, change: Partial<GuestEvidenc
     running: true,
     processes: [],
     lostHelpers: [],
+    helpers: [],
     layers: layerNames.map((layer) => ({
       layer,
       state: 'effective',

@@ -1,5 +1,6 @@
 import { describeAddress } from '../model/address.ts';
 import { type Diagnostic, problem } from '../model/diagnostic.ts';
+import type { LayerEvidence } from '../model/evidence.ts';
 import { guestAddress } from '../resources/guest/desired.ts';
 import { standsAsAsked } from '../resources/guest/integrity.ts';
 import type { HostSnapshot } from './snapshot.ts';
@@ -20,10 +21,29 @@ export function isolationProblems(guest: string, snapshot: HostSnapshot): readon
       }),
     ];
   }
-  return evidence.layers
+  const lost = evidence.helpers.filter(({ running }) => !running);
+  const helpers = evidence.helpers.filter(({ running }) => running);
+  return [
+    ...weakLayers(evidence.layers, resource, at),
+    ...helpers.flatMap(({ tag, layers }) => weakLayers(layers, `${resource}: share ${tag}`, at)),
+    ...lost.map(({ tag }) =>
+      problem('isolation-not-effective', `${resource}: share ${tag}: its helper does not run`, {
+        ...at,
+        hint: `Look at what it said on the host (journalctl --unit='stockade-share-${guest}:${tag}*'); then apply again.`,
+      }),
+    ),
+  ];
+}
+
+function weakLayers(
+  layers: readonly LayerEvidence[],
+  whose: string,
+  at: { readonly host: string; readonly resource: string; readonly step: string },
+): readonly Diagnostic[] {
+  return layers
     .filter((layer) => !standsAsAsked(layer))
     .map((layer) =>
-      problem('isolation-not-effective', `${resource}: ${layer.layer} is ${layer.state}`, {
+      problem('isolation-not-effective', `${whose}: ${layer.layer} is ${layer.state}`, {
         ...at,
         detail: `Asked for: ${layer.requested}. Observed: ${layer.observed}.`,
         hint: 'Find what on the host undoes this layer, then apply again.',

@@ -1,10 +1,15 @@
 import type { LayerEvidence } from '../model/evidence.ts';
 import { guestUnit } from '../model/paths.ts';
-import { deviceRuleFindings, deviceRuleRaw } from './device-rule.ts';
+import { deviceRuleFindings, deviceRuleOf, deviceRuleRaw } from './device-rule.ts';
 import { ioFindings } from './io-limits.ts';
 import { type Findings, judge, together } from './judge.ts';
-import { deviceNodesOf, type IsolationExpectation, type LaunchPlan } from './launch-plan.ts';
-import type { GuestObservation } from './observation.ts';
+import {
+  deviceNodesOf,
+  type IsolationExpectation,
+  type LaunchLimits,
+  type LaunchPlan,
+} from './launch-plan.ts';
+import type { CgroupObservation, GuestObservation } from './observation.ts';
 
 const bytesPerMib = 1024 * 1024;
 
@@ -56,14 +61,14 @@ export function proveCgroupLimits(
   expectation: IsolationExpectation,
 ): LayerEvidence {
   const findings = together(
-    placeFindings(observation),
-    valueFindings(observation, expectation),
+    placeFindings(observation, observation.unit?.controlGroup),
+    valueFindings(observation.cgroup, expectation.limits),
     ioFindings(observation, expectation),
-    deviceRuleFindings(observation, expectation),
+    deviceRuleFindings(observation.cgroup.trials, deviceRuleOf(observation, expectation)),
   );
   const { limits } = expectation;
   const requested = `${guestUnit(expectation.guest)}: ${limits.memoryMib} MiB and no swap, ${limits.cpuPercent} % of a processor, ${limits.tasks} tasks, devices of the private /dev${bandwidthText(limits)}`;
-  return judge('cgroup-limits', requested, observation, findings, raw(observation));
+  return judge('cgroup-limits', requested, observation, findings, cgroupRaw(observation, observation.guest));
 }
 
 function bandwidthText({ ioReadMibPerSecond, ioWriteMibPerSecond }: IsolationExpectation['limits']): string {
@@ -71,14 +76,16 @@ function bandwidthText({ ioReadMibPerSecond, ioWriteMibPerSecond }: IsolationExp
   return ioWriteMibPerSecond === undefined ? read : `${read}, ${ioWriteMibPerSecond} MiB/s written`;
 }
 
-/** Every process of the guest, its namespaces' parent too, is in the unit's cgroup itself. */
-function placeFindings({ unit, cgroup, processes }: GuestObservation): Findings {
+type Confined = Pick<GuestObservation, 'cgroup' | 'processes'>;
+
+/** Every process, the namespaces' parent too, is in the unit's cgroup itself. */
+export function placeFindings({ cgroup, processes }: Confined, controlGroup: string | undefined): Findings {
   const wrong: string[] = [];
   const unknown: string[] = [];
   if (!cgroup.sameNamespace) unknown.push('cgroups are not seen as the host sees them');
   for (const process of processes) {
     if (process.cgroup === undefined) unknown.push(`the cgroup of the ${process.role} could not be read`);
-    else if (process.cgroup !== unit?.controlGroup) {
+    else if (process.cgroup !== controlGroup) {
       wrong.push(
         `the ${process.role} runs outside its unit, in the cgroup ${JSON.stringify(process.cgroup)}`,
       );
@@ -87,7 +94,10 @@ function placeFindings({ unit, cgroup, processes }: GuestObservation): Findings 
   return { wrong, unknown };
 }
 
-function valueFindings({ cgroup }: GuestObservation, { limits }: IsolationExpectation): Findings {
+export function valueFindings(
+  cgroup: CgroupObservation,
+  limits: Pick<LaunchLimits, 'memoryMib' | 'cpuPercent' | 'tasks'>,
+): Findings {
   const wrong: string[] = [];
   const unknown: string[] = [];
   const expected = {
@@ -116,11 +126,11 @@ function percentOf(text: string): number | undefined {
   return quota === undefined || period === undefined ? undefined : (Number(quota) * 100) / Number(period);
 }
 
-function raw(observation: GuestObservation): readonly string[] {
-  const { cgroup, processes } = observation;
+/** @param name of the trials: a guest's name, or that of a helper's unit */
+export function cgroupRaw({ cgroup, processes }: Confined, name: string): readonly string[] {
   return [
     ...processes.map((process) => `${process.pid} ${process.role} cgroup ${process.cgroup ?? '?'}`),
-    ...Object.entries(cgroup.files).map(([name, value]) => `${name} ${value ?? '?'}`),
-    ...deviceRuleRaw(observation),
+    ...Object.entries(cgroup.files).map(([file, value]) => `${file} ${value ?? '?'}`),
+    ...deviceRuleRaw(cgroup.trials, name),
   ];
 }

@@ -106,16 +106,31 @@ function verdictOf(line: string): DeviceTrial {
   return line.endsWith(': Operation not permitted') ? 'refused' : 'failed otherwise';
 }
 
-/** The guest may open none of the devices that somebody else on the host may. */
-export function deviceRuleFindings(
+/** Whose cgroup was tried, and what those in it may open all the same. */
+export interface DeviceRule {
+  /** Of the trials: a guest's name, or that of a helper's unit. */
+  readonly name: string;
+  /** Names below /dev. */
+  readonly deviceNodes: readonly string[];
+  /** A guest whose disk is a device may open one of those. */
+  readonly hasDevices: boolean;
+}
+
+export function deviceRuleOf(
   observation: GuestObservation,
   { deviceNodes }: IsolationExpectation,
-): Findings {
-  const { outside, guests } = observation.cgroup.trials;
-  const inside = guests.get(observation.guest);
-  if (inside === undefined) return { wrong: [], unknown: ['no device could be tried in the cgroup'] };
-  // A guest whose disk is a device may open one of those.
+): DeviceRule {
   const hasDevices = deviceModel(observation)?.openFiles?.some(({ type }) => type === 'b') === true;
+  return { name: observation.guest, deviceNodes, hasDevices };
+}
+
+/** It may open none of the devices that somebody else on the host may. */
+export function deviceRuleFindings(
+  { outside, guests }: DeviceTrials,
+  { name, deviceNodes, hasDevices }: DeviceRule,
+): Findings {
+  const inside = guests.get(name);
+  if (inside === undefined) return { wrong: [], unknown: ['no device could be tried in the cgroup'] };
   const telling = [...outside.keys()].filter(
     (device) =>
       outside.get(device) !== 'refused' &&
@@ -130,9 +145,8 @@ export function deviceRuleFindings(
   };
 }
 
-export function deviceRuleRaw({ cgroup, guest }: GuestObservation): readonly string[] {
-  const { outside, guests } = cgroup.trials;
-  return [...(guests.get(guest) ?? [])].map(
+export function deviceRuleRaw({ outside, guests }: DeviceTrials, name: string): readonly string[] {
+  return [...(guests.get(name) ?? [])].map(
     ([device, verdict]) =>
       `open ${device}: ${verdict}; outside the cgroup: ${outside.get(device) ?? 'not tried'}`,
   );

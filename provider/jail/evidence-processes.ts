@@ -30,9 +30,9 @@ export function processesOf(
   return withRoles(processes, guest, raw, expectation);
 }
 
-type Process = Omit<ProcessObservation, 'role'>;
+export type Process = Omit<ProcessObservation, 'role'>;
 
-function processOf(pid: number, raw: Indexed): Process | undefined {
+export function processOf(pid: number, raw: Indexed): Process | undefined {
   const stat = parseStat(raw.files.get(`/proc/${pid}/stat`) ?? '');
   const executable = parseFile(raw.stats.get(`/proc/${pid}/exe`));
   // It went away between the unit's list and the look at it.
@@ -157,7 +157,11 @@ function openFilesOf(pid: number, raw: Indexed): readonly OpenFileObservation[] 
   const files = (raw.linksIn.get(`/proc/${pid}/fd`) ?? []).flatMap(([name, link]) => {
     const descriptor = digits(name);
     const file = parseFile(raw.stats.get(`/proc/${pid}/fd/${name}`));
-    return descriptor === undefined ? [] : [{ descriptor, ...link, file }];
+    const mountId = digits(
+      /^mnt_id:\s+(\d+)$/m.exec(raw.lines.get(`/proc/${pid}/fdinfo/${name}`) ?? '')?.[1],
+    );
+    // without a target it was closed meanwhile
+    return descriptor === undefined || link.target === '' ? [] : [{ descriptor, ...link, file, mountId }];
   });
   return files.length === 0 || !raw.complete ? undefined : files;
 }

@@ -6,6 +6,7 @@ import { findLabels } from './lsm.ts';
 import { cgroupFiles } from './observation.ts';
 import { baseDeviceNodes } from './launch-plan.ts';
 import { rlimitLabels } from './rlimits.ts';
+import { helperPrograms } from './share-places.ts';
 
 export const evidenceSectionName = 'evidence';
 
@@ -15,9 +16,12 @@ const threadLines =
 const limitLines = `^(${Object.values(rlimitLabels).join('|')}) `;
 const cgroupLines = '^(0:|[0-9]+:name=systemd):/';
 const mountLines = '^[0-9]+ [0-9]+ [0-9]+:[0-9]+ ';
+const mountOfFile = '^mnt_id:[[:blank:]][0-9]+$';
 
 /** With more open files than this only the first hundred numbers of a process are shown; an honest QEMU has some forty. */
 const maxOpenFiles = 512;
+/** The same where a guest has shares: QEMU holds the files that its guest has open. */
+const maxSharedFiles = 4096;
 /** A link's target is cut there: no file of ours has so long a name. */
 const maxTargetBytes = 256;
 
@@ -41,10 +45,10 @@ const limitFiles = joined(
 );
 
 /**
- * Reads everything the evidence of these guests rests on: eleven forks, whatever their number. What comes back is fields ended
+ * Reads everything the evidence of these guests and their shares' helpers rests on: eleven forks, whatever their number. What comes back is fields ended
  * by NUL, which no name, link or line of /proc can hold; paths begin with a slash and marks do not, so nothing a process calls
  * itself or its files can pass for another record:
- *   time T | units TEXT | (guest NAME UID MAIN PIDS MANY)* | strangers TEXT | strays PIDS MANY | threads TEXT | lines (PATH LINE)*
+ *   time T | units TEXT | (guest NAME UID MAIN PIDS MANY | helper UNIT MAIN PIDS MANY)* | strangers TEXT | strays PIDS MANY | threads TEXT | lines (PATH LINE)*
  *   | files (PATH CONTENT)* | links (PATH TYPE TARGET)* | stats (PATH DEVICE INODE MODE UID GID MAJOR MINOR)* | devices TEXT | end
  * PIDS are those of the unit's cgroup and the descendants of its main process; strays are processes of a guest's uid that are
  * neither. MANY are processes with more open files than are listed. TEXT of devices is `trialProgram`'s (device-rule.ts), that of
@@ -61,11 +65,14 @@ date -u +%Y-%m-%dT%H:%M:%SZ
 units=''
 for guest do
   case $guest in '' | -* | *[!a-z0-9-]*) continue ;; esac
-  units="$units stockade-guest@$guest.service"
+  units="$units stockade-guest@$guest.service stockade-share-$guest:*.service"
 done
 shown=''
+set -f
 [ -z "$units" ] || shown=$(systemctl show --property=Id,LoadState,ActiveState,SubState,Result,MainPID,ExecMainCode,ExecMainStatus,NRestarts,ControlGroup,FragmentPath,DropInPaths,NeedDaemonReload -- $units) || exit 1
+set +f
 printf '\\0units\\0%s\\0' "$shown"
+helpers='' shared=''
 files='/proc/sys/kernel/random/boot_id' trials='' blocks='' listed='' many=''
 ${findLabels}
 threads='' lines='' links='' stats='' uids='' id='' main=0 group='' nodes=''
@@ -98,20 +105,25 @@ one_process() {
   set +f
   set -- "$1" /proc/"$1"/fd/*
   set -f
-  if [ $# -le ${maxOpenFiles + 1} ]; then
+  limit=${maxOpenFiles}
+  [ "$shared" != guest ] || limit=${maxSharedFiles}
+  if [ $# -le "$((limit + 1))" ]; then
     links="$links /proc/$1/fd"
+    [ -z "$shared" ] || lines="$lines /proc/$1/fdinfo/*"
     shift
     for file do
-      if [ -f "$file" ] || [ -b "$file" ] || [ -c "$file" ]; then stats="$stats $file"; fi
+      if [ -f "$file" ] || [ -b "$file" ] || [ -c "$file" ] || [ -d "$file" ]; then stats="$stats $file"; fi
     done
-  else many="$many $1" links="$links /proc/$1/fd/[0-9] /proc/$1/fd/[0-9][0-9]"
+  else
+    many="$many $1" links="$links /proc/$1/fd/[0-9] /proc/$1/fd/[0-9][0-9]"
+    [ -z "$shared" ] || lines="$lines /proc/$1/fdinfo/[0-9] /proc/$1/fdinfo/[0-9][0-9]"
   fi
 }
 # one_group DIRECTORY: the limits it has, and what lies on the disks that are limited
 one_group() {
   files="$files${limitFiles}"
   # elsewhere devices are a matter of another hierarchy
-  [ "$mount" != /sys/fs/cgroup ] || [ ! -f "$1/cgroup.events" ] || trials="$trials $guest $1"
+  [ "$mount" != /sys/fs/cgroup ] || [ ! -f "$1/cgroup.events" ] || trials="$trials $name $1"
   [ -r "$1/io.max" ] || return 0
   while read -r disk _; do
     case $disk in '' | *[!0-9:]*) continue ;; esac
@@ -167,9 +179,9 @@ one_dev() {
     done
   done <"$run/guests/$guest/devices"
 }
-# one_unit: its processes and the uid of its lease, by builtins alone
-one_unit() {
-  guest=\${id#stockade-guest@} guest=\${guest%.service} pids='' many='' uid=''
+# members NAME: processes of the unit's cgroup and below its main process, and the limits of that cgroup
+members() {
+  name=$1 pids='' many=''
   for mount in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
     [ -n "$group" ] && [ -r "$mount$group/cgroup.procs" ] || continue
     while read -r pid; do
@@ -181,6 +193,28 @@ one_unit() {
     break
   done
   one_family
+}
+# one_helper: the view is that of the unit's main process, and each process has its own part of it
+one_helper() {
+  shared=helper
+  members "$id"
+  for pid in $pids; do lines="$lines /proc/$pid/mountinfo"; done
+  case $main in
+    '' | 0 | *[!0-9]*) ;;
+    *)
+      links="$links /proc/$main/root/. /proc/$main/root/dev/." stats="$stats /proc/$main/root/dev/*"
+      ;;
+  esac
+  helpers=yes
+  printf 'helper\\0%s\\0%s\\0%s\\0%s\\0' "$id" "$main" "$pids" "$many"
+}
+# one_unit: its processes and the uid of its lease, by builtins alone
+one_unit() {
+  guest=\${id#stockade-guest@} guest=\${guest%.service} uid='' shared=''
+  # its helpers' script, or directories that QEMU serves itself
+  if [ -e "$state/guests/$guest/shares" ] || [ -d "/proc/$main/root/share" ]; then shared=guest; fi
+  members "$guest"
+  [ -z "$shared" ] || files="$files $run/guests/$guest/share-*.source"
   if [ -r "$state/guests/$guest/lease" ]; then
     while read -r key value _; do [ "$key" != uid ] || uid=$value; done <"$state/guests/$guest/lease"
   fi
@@ -208,8 +242,10 @@ for line in $shown; do
   [ "$known" -eq 3 ] || continue
   known=0
   IFS=' '
-  one_unit
+  case $id in stockade-share-*) one_helper ;; *) one_unit ;; esac
 done
+shared=''
+if [ -n "$helpers" ]; then lines="$lines /proc/1/mountinfo" stats="$stats ${words(helperPrograms)}"; fi
 set +f
 IFS=' '
 export stockade_pattern="^Uid:.*[[:blank:]](\${uids#?})([[:blank:]]|\\$)"
@@ -234,7 +270,7 @@ IFS=' '
 printf 'strays\\0%s\\0%s\\0threads\\0' "$strays" "$many"
 on_paths ${word(`grep -shaE '${threadLines}' "$@"`)} $threads
 printf '\\0lines\\0'
-on_paths ${word(`grep -sZHaE '${limitLines}|${cgroupLines}|${mountLines}' "$@"`)} $lines
+on_paths ${word(`grep -sZHaE '${limitLines}|${cgroupLines}|${mountLines}|${mountOfFile}' "$@"`)} $lines
 printf '\\0files\\0'
 on_paths 'grep -szZHa "" "$@"' $files
 printf 'links\\0'

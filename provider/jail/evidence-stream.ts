@@ -9,6 +9,14 @@ export interface RawGuest {
   readonly pids: readonly number[];
 }
 
+/** One unit of a share's helper. */
+export interface RawHelper {
+  /** The unit's name. */
+  readonly id: string;
+  readonly mainPid: number;
+  readonly pids: readonly number[];
+}
+
 export interface RawLink {
   readonly type: string;
   readonly target: string;
@@ -19,6 +27,7 @@ export interface RawEvidence {
   readonly time: string;
   readonly units: string;
   readonly guests: ReadonlyMap<string, RawGuest>;
+  readonly helpers: readonly RawHelper[];
   readonly strangers: string | undefined;
   /** Processes of a guest's uid that are in no unit of a guest's, some. */
   readonly strays: readonly number[];
@@ -53,11 +62,17 @@ export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
   const units = fields.mark('units') ? (fields.next() ?? '') : '';
   const guests = new Map<string, RawGuest>();
   const crowded = new Set<number>();
-  while (fields.mark('guest')) {
-    const [name, uid, main, pids, many] = fields.take(5) ?? [];
-    if (name === undefined || uid === undefined || pids === undefined || many === undefined) break;
-    guests.set(name, { name, uid, mainPid: digits(main) ?? 0, pids: pidList(pids) });
-    for (const pid of pidList(many)) crowded.add(pid);
+  const helpers: RawHelper[] = [];
+  for (;;) {
+    const record = fields.mark('guest')
+      ? guestRecord(fields)
+      : fields.mark('helper')
+        ? helperRecord(fields)
+        : undefined;
+    if (record === undefined) break;
+    if ('name' in record) guests.set(record.name, record);
+    else helpers.push(record);
+    for (const pid of record.crowded) crowded.add(pid);
   }
   const strangers = fields.mark('strangers') ? fields.next() : undefined;
   const [strays = '', many = ''] = fields.mark('strays') ? (fields.take(2) ?? []) : [];
@@ -72,8 +87,35 @@ export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
   for (const [path, ...rest] of fields.records('stats', 8)) setOnce(stats, path, rest);
   const devices = (fields.mark('devices') ? fields.next() : undefined) ?? '';
   const complete = fields.mark('end');
-  const shown = { strangers, strays: pidList(strays), crowded, threads, lines, files, links, stats, devices };
+  const shown = {
+    helpers,
+    strangers,
+    strays: pidList(strays),
+    crowded,
+    threads,
+    lines,
+    files,
+    links,
+    stats,
+    devices,
+  };
   return success({ time, units, guests, ...shown, complete });
+}
+
+function guestRecord(fields: Fields): (RawGuest & Crowded) | undefined {
+  const [name, uid, main, pids, many] = fields.take(5) ?? [];
+  if (name === undefined || uid === undefined || pids === undefined || many === undefined) return undefined;
+  return { name, uid, mainPid: digits(main) ?? 0, pids: pidList(pids), crowded: pidList(many) };
+}
+
+function helperRecord(fields: Fields): (RawHelper & Crowded) | undefined {
+  const [id, main, pids, many] = fields.take(4) ?? [];
+  if (id === undefined || pids === undefined || many === undefined) return undefined;
+  return { id, mainPid: digits(main) ?? 0, pids: pidList(pids), crowded: pidList(many) };
+}
+
+interface Crowded {
+  readonly crowded: readonly number[];
 }
 
 function linkMap(records: Iterable<readonly string[]>): ReadonlyMap<string, RawLink> {

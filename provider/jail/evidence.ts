@@ -5,6 +5,7 @@ import { proveCgroupLimits } from './cgroup-limits.ts';
 import { proveCapabilities, proveNoNewPrivs } from './capabilities.ts';
 import { proveChroot } from './chroot.ts';
 import { provePrivateDev } from './device-nodes.ts';
+import { proveHelpers } from './helper-evidence.ts';
 import { deviceModel } from './judge.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import { lostLoggers } from './logger-evidence.ts';
@@ -42,6 +43,7 @@ export function proveIsolation(
     ),
     lostHelpers: lostLoggers(observation, expectation).map((log) => `logger of ${log}`),
     layers: layerNames.map((layer) => layerEvidence(layer, observation, expectation, stranger)),
+    helpers: proveHelpers(observation, expectation),
   };
 }
 

@@ -42,6 +42,7 @@ export function isolationExpectation(
     sharedMemoryMib: plan.sharedMemoryMib,
     network: plan.network,
     limits: plan.limits,
+    shares: plan.shares,
     qemuBinary: plan.qemuBinary,
     requests: plan.requests,
     unprovable: host.unprovable,

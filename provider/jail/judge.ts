@@ -16,7 +16,7 @@ export interface Findings {
 export function judge(
   layer: LayerName,
   requested: string,
-  observation: GuestObservation,
+  observation: Pick<GuestObservation, 'running'>,
   findings: Findings,
   raw: readonly string[] = [],
 ): LayerEvidence {

@@ -105,6 +105,8 @@ export interface IsolationExpectation {
   readonly sharedMemoryMib: number;
   readonly network: LaunchPlan['network'];
   readonly limits: LaunchLimits;
+  /** As in `LaunchPlan`. */
+  readonly shares: readonly LaunchShare[];
   readonly qemuBinary: string;
   readonly requests: LayerRequests;
   /** Layers that this host can never show to be effective, with the reason: there `unproven` is as expected. */

@@ -1,6 +1,7 @@
 import { lines, sh, type ShellText, word } from '../model/shell.ts';
 import type { LaunchPlan } from './launch-plan.ts';
 import type { LaunchShare } from './launch-share.ts';
+import type { MountObservation } from './observation.ts';
 import { localSharePlace } from './share-places.ts';
 
 interface LocalShare {
@@ -64,4 +65,25 @@ export function procCommand(plan: LaunchPlan): ShellText {
     ? sh`sh -c 'mount -t proc -o nosuid,nodev,noexec stockade-proc /proc && exec "$@"' sh \\
     `
     : sh``;
+}
+
+/** Whether that is where QEMU's view has a share which it serves itself. */
+export function isLocalShare(mountPoint: string, plan: Pick<LaunchPlan, 'shares'>): boolean {
+  return shareAt(mountPoint, plan) !== undefined;
+}
+
+function shareAt(mountPoint: string, plan: Pick<LaunchPlan, 'shares'>): LaunchShare | undefined {
+  return localShares(plan).find(({ index }) => mountPoint === localSharePlace(index))?.share;
+}
+
+/** What of a share's mount in QEMU's view is not as it was made. */
+export function localShareFaults(
+  { mountPoint, options }: MountObservation,
+  plan: Pick<LaunchPlan, 'shares'>,
+): readonly string[] {
+  const found = options.split(',');
+  const readonly = shareAt(mountPoint, plan)?.readonly === true;
+  return ['nosuid', 'nodev', ...(readonly ? ['ro'] : [])]
+    .filter((option) => !found.includes(option))
+    .map((option) => `${JSON.stringify(mountPoint)} is not ${option}`);
 }

@@ -44,7 +44,7 @@ export function pidNamespaceCommand(plan: Pick<LaunchPlan, 'requests'>): ShellTe
     : sh`unshare --fork --kill-child`;
 }
 
-const layerOfNamespace: Readonly<Record<NamespaceKind, LayerName>> = {
+export const layerOfNamespace: Readonly<Record<NamespaceKind, LayerName>> = {
   mnt: 'mount-namespace',
   ipc: 'ipc-namespace',
   uts: 'uts-namespace',
@@ -72,7 +72,7 @@ export function proveNamespace(
     else if (own === host) wrong.push(`the ${process.role} is in the host's`);
   }
   const other = observation.sharedNamespaces[kind];
-  if (other !== undefined) wrong.push(`guest ${JSON.stringify(other)} is in it too`);
+  if (other !== undefined) wrong.push(`${other} is in it too`);
   if (kind === 'mnt') mountFaults(observation, expectation, wrong, unknown);
   const raw = observation.processes.map(
     (process) => `${process.pid} ${process.role} ${process.namespaces[kind] ?? '?'}, host ${host ?? '?'}`,

@@ -47,6 +47,8 @@ export interface OpenFileObservation {
   readonly type: string;
   /** What lies behind it, of regular files and devices. */
   readonly file?: FileObservation | undefined;
+  /** Number of the mount it was opened in, the kernel's word; read of guests with shares and of their helpers alone. */
+  readonly mountId?: number | undefined;
 }
 
 /** What has a name below a guest's private /dev. */
@@ -123,6 +125,12 @@ export interface DeviceTrials {
 }
 
 export interface MountObservation {
+  /** The kernel's number of it; no other mount of the host has it at the same time. */
+  readonly id: number;
+  /** `MAJOR:MINOR` of the file system. */
+  readonly device: string;
+  /** What of the file system is mounted. */
+  readonly root: string;
   readonly mountPoint: string;
   readonly fileSystem: string;
   readonly source: string;
@@ -131,6 +139,32 @@ export interface MountObservation {
   readonly superOptions: string;
   /** `shared:`, `master:` … */
   readonly propagation: readonly string[];
+}
+
+/** By kind, who else is in a namespace: `guest "web2"`. */
+export type SharedNamespaces = Readonly<Partial<Record<NamespaceKind, string>>>;
+
+/** What was read about the helper of one share. */
+export interface HelperObservation {
+  readonly tag: string;
+  /** Names of its units that have processes: one, if all is well. */
+  readonly units: readonly string[];
+  readonly controlGroup: string | undefined;
+  readonly processes: readonly ProcessObservation[];
+  readonly cgroup: CgroupObservation;
+  readonly hostNamespaces: NamespaceLinks;
+  readonly sharedNamespaces: SharedNamespaces;
+  /** Mounts that each of its processes can see, by its pid. */
+  readonly mounts: ReadonlyMap<number, readonly MountObservation[]>;
+  /** File systems that the host itself has mounted, as `MAJOR:MINOR`; `undefined`: not read. */
+  readonly hostDevices: ReadonlySet<string> | undefined;
+  /** Names in the root of its view, and below /dev there. */
+  readonly rootNames: readonly string[] | undefined;
+  readonly deviceNodes: ReadonlyMap<string, NodeObservation> | undefined;
+  /** The directory that is shared, as the helper's start found it. */
+  readonly source: Pick<FileObservation, 'device' | 'inode'> | undefined;
+  /** Where the host has the helper's program now. */
+  readonly program: FileObservation | undefined;
 }
 
 /** Everything read about one guest; nothing of it is a judgement. */
@@ -154,8 +188,9 @@ export interface GuestObservation {
   readonly cgroup: CgroupObservation;
   /** Namespaces of the host's process 1. */
   readonly hostNamespaces: NamespaceLinks;
-  /** By kind, another guest that is in a namespace of this one. */
-  readonly sharedNamespaces: Readonly<Partial<Record<NamespaceKind, string>>>;
+  readonly sharedNamespaces: SharedNamespaces;
+  /** Of each share, and of units that bear the name of one. */
+  readonly helpers: readonly HelperObservation[];
   /** Those profiles of ours that the kernel has, with the mode of each; `undefined`: its list could not be read. */
   readonly profiles: ReadonlyMap<string, string> | undefined;
   /** All, in the order they were mounted. Of the namespace parent: QEMU's own shows nothing, it sits in the empty directory. */

@@ -3,6 +3,7 @@ import { sh, type ShellText } from '../model/shell.ts';
 import { confinedProcesses, judge } from './judge.ts';
 import { type IsolationExpectation, usesVfio } from './launch-plan.ts';
 import { isSameDevice } from './node-evidence.ts';
+import { sharedFiles, sharesText } from './share-open-files.ts';
 import type { GuestObservation, OpenFileObservation, ProcessObservation } from './observation.ts';
 
 /** The descriptor on which QEMU finds the guest's serial console, to be passed on by `-add-fd`. */
@@ -15,7 +16,7 @@ export const closeInherited: ShellText = sh`exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9
 export const lastRedirections: ShellText = sh`2>&1`;
 
 /** QEMU's own means: event loops and counters without a name outside. */
-const anonymous: ReadonlySet<string> = new Set([
+export const anonymous: ReadonlySet<string> = new Set([
   'anon_inode:[eventfd]',
   'anon_inode:[eventpoll]',
   'anon_inode:[signalfd]',
@@ -27,9 +28,9 @@ const kvm = /^anon_inode:kvm-(vm|vcpu:\d{1,4})$/;
 /** What stands for a device that is passed through, and for it in the kernel's accelerator (Linux, drivers/vfio, virt/kvm/vfio.c). */
 const vfio: ReadonlySet<string> = new Set(['anon_inode:[vfio-device]', 'anon_inode:kvm-vfio']);
 /** Where QEMU plays the network: in a net namespace of its own its sockets lead nowhere. */
-const socket = /^socket:\[\d{1,20}\]$/;
+export const socket = /^socket:\[\d{1,20}\]$/;
 /** The guest's memory where it is shared. Any process may call a memfd so: there may be one, and RLIMIT_FSIZE bounds it. */
-const memory = '/memfd:memory-backend-memfd (deleted)';
+export const memory = '/memfd:memory-backend-memfd (deleted)';
 
 export function proveOpenFiles(
   observation: GuestObservation,
@@ -49,7 +50,11 @@ export function proveOpenFiles(
       continue;
     }
     if (process.moreOpenFiles) unknown.push(`the ${process.role} has too many open files to list them`);
+    const shares = sharedFiles(process, observation, expectation);
+    wrong.push(...shares.wrong);
+    unknown.push(...shares.unknown);
     for (const file of process.openFiles) {
+      if (shares.allowed.has(file)) continue;
       if (file.type === 'd') wrong.push(`${process.role} holds the directory ${JSON.stringify(file.target)}`);
       else if (expected(process, file, known) || isImage(process, file, images, expectation)) continue;
       else if (isGiven(process, file, expectation) && isNode(file, observation)) continue;
@@ -73,12 +78,13 @@ export function proveOpenFiles(
   return judge('open-files', requested(expectation), observation, { wrong, unknown }, raw);
 }
 
-function requested({ images, sharedMemoryMib, network, devices }: IsolationExpectation): string {
+function requested({ images, sharedMemoryMib, network, devices, shares }: IsolationExpectation): string {
   const more = [
     ...[...devices].sort().map((name) => `/dev/${name}`),
     ...(images > 0 ? ['the images of its disks'] : []),
     ...(sharedMemoryMib > 0 ? ['its memory'] : []),
     ...(network === 'user' ? ['sockets'] : []),
+    ...sharesText(shares),
   ];
   return `${['the monitor', ...more, 'logs'].join(', ')} and event counters alone`;
 }

@@ -117,13 +117,18 @@ export function parseMountinfo(text: string): readonly MountObservation[] | unde
     if (line === '') continue;
     const fields = line.split(' ');
     const dash = fields.indexOf('-', 6);
-    const [, , , , mountPoint, options] = fields;
+    const [number, , device, root, mountPoint, options] = fields;
+    const id = digits(number);
     const fileSystem = fields[dash + 1];
     const source = fields[dash + 2];
     const superOptions = fields[dash + 3];
+    if (id === undefined || device === undefined || root === undefined) return undefined;
     if (dash < 0 || mountPoint === undefined || options === undefined) return undefined;
     if (fileSystem === undefined || source === undefined || superOptions === undefined) return undefined;
     mounts.push({
+      id,
+      device,
+      root: unescaped(root),
       mountPoint: unescaped(mountPoint),
       options,
       fileSystem,

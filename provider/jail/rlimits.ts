@@ -95,7 +95,7 @@ export function proveRlimits(
   return judge('rlimits', requested, observation, { wrong, unknown }, raw);
 }
 
-function limitFaults(
+export function limitFaults(
   process: ProcessObservation,
   expected: Readonly<Record<string, number>>,
   wrong: string[],

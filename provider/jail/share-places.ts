@@ -41,3 +41,17 @@ export function sharePlaces(guest: string, index: number, roots: HostRoots = def
 /** Where the export is in the root of its helper, and each share that QEMU serves itself in QEMU's. */
 export const exportPlace = '/export';
 export const localSharePlace = (index: number): string => `/share/${index}`;
+
+/** Where distributions have virtiofsd, the Rust one before that of QEMU. */
+export const virtiofsdPlaces = [
+  '/usr/libexec/virtiofsd',
+  '/usr/lib/qemu/virtiofsd',
+  '/usr/lib/virtiofsd',
+  '/usr/bin/virtiofsd',
+] as const;
+export const proxyPlaces = [
+  '/usr/lib/qemu/virtfs-proxy-helper',
+  '/usr/libexec/virtfs-proxy-helper',
+  '/usr/bin/virtfs-proxy-helper',
+] as const;
+export const helperPrograms = [...virtiofsdPlaces, ...proxyPlaces] as const;

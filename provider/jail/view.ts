@@ -2,7 +2,7 @@ import { lines, sh, type ShellText, word, words } from '../model/shell.ts';
 import { devMounts, showHostDevMounts } from './device-nodes.ts';
 import { imagesByPath } from './disks.ts';
 import { deviceModel, type Findings } from './judge.ts';
-import { showLocalShares } from './local-shares.ts';
+import { isLocalShare, localShareFaults, showLocalShares, showsProc } from './local-shares.ts';
 import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
 import type { GuestObservation, MountObservation } from './observation.ts';
 import type { GuestPlaces } from './places.ts';
@@ -143,6 +143,7 @@ export function viewFindings(observation: GuestObservation, expectation: Isolati
     const place = JSON.stringify(mount.mountPoint);
     const access = accessOf(mount, observation, expectation);
     if (access === undefined) wrong.push(`it shows ${place}`);
+    else if (access === 'share') wrong.push(...localShareFaults(mount, expectation));
     else if (access === 'read' && !mount.options.split(',').includes('ro'))
       wrong.push(`${place} is writable`);
   }
@@ -154,7 +155,9 @@ function accessOf(
   { mountPoint }: MountObservation,
   observation: GuestObservation,
   expectation: IsolationExpectation,
-): 'read' | 'write' | undefined {
+): 'read' | 'write' | 'share' | undefined {
+  if (isLocalShare(mountPoint, expectation)) return 'share';
+  if (mountPoint === '/proc' && showsProc(expectation)) return 'write';
   const { runDirectory, logDirectory, chroot, imagesByPath } = expectation;
   if (mountPoint === runDirectory || mountPoint === logDirectory) return 'write';
   if (mountPoint === '/dev' || mountPoint.startsWith('/dev/')) return 'write';

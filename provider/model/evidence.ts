@@ -56,7 +56,7 @@ export interface LayerEvidence {
   readonly raw: readonly string[];
 }
 
-export type ProcessRole = 'device-model' | 'namespace-parent' | 'logger';
+export type ProcessRole = 'device-model' | 'namespace-parent' | 'logger' | 'share-helper';
 
 /** Which process was looked at: names and command lines can be faked, these cannot. */
 export interface ProcessIdentity {
@@ -80,5 +80,21 @@ export interface GuestEvidence {
   readonly processes: readonly ProcessIdentity[];
   /** Helpers that have ended while the device model runs: `logger of serial`. It may stand still, or its last words be lost. */
   readonly lostHelpers: readonly string[];
+  readonly layers: readonly LayerEvidence[];
+  /** Of each share with a helper of its own, and of what bears the name of one without being asked for. */
+  readonly helpers: readonly HelperEvidence[];
+}
+
+/** The layers of a share's helper. It is root by design, it makes files of any owner: there is no `user`. */
+export const helperLayerNames = layerNames.filter((layer) => layer !== 'user');
+
+/** What is known of the isolation of one share's helper. */
+export interface HelperEvidence {
+  readonly tag: string;
+  readonly driver: 'proxy' | 'virtiofs';
+  /** The directory of the host that it serves. */
+  readonly source: string;
+  readonly running: boolean;
+  readonly processes: readonly ProcessIdentity[];
   readonly layers: readonly LayerEvidence[];
 }

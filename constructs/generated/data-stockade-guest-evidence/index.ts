@@ -21,6 +21,294 @@ export interface DataStockadeGuestEvidenceConfig extends cdktf.TerraformMetaArgu
   */
   readonly host: string;
 }
+export interface DataStockadeGuestEvidenceHelpersLayers {
+}
+
+export function dataStockadeGuestEvidenceHelpersLayersToTerraform(struct?: DataStockadeGuestEvidenceHelpersLayers): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+  }
+}
+
+
+export function dataStockadeGuestEvidenceHelpersLayersToHclTerraform(struct?: DataStockadeGuestEvidenceHelpersLayers): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+  };
+  return attrs;
+}
+
+export class DataStockadeGuestEvidenceHelpersLayersOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param complexObjectKey the key of this item in the map
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string, complexObjectKey: string) {
+    super(terraformResource, terraformAttribute, false, complexObjectKey);
+  }
+
+  public get internalValue(): DataStockadeGuestEvidenceHelpersLayers | undefined {
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: DataStockadeGuestEvidenceHelpersLayers | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+    }
+  }
+
+  // observed - computed: true, optional: false, required: false
+  public get observed() {
+    return this.getStringAttribute('observed');
+  }
+
+  // raw - computed: true, optional: false, required: false
+  public get raw() {
+    return this.getListAttribute('raw');
+  }
+
+  // requested - computed: true, optional: false, required: false
+  public get requested() {
+    return this.getStringAttribute('requested');
+  }
+
+  // state - computed: true, optional: false, required: false
+  public get state() {
+    return this.getStringAttribute('state');
+  }
+
+  // unprovable - computed: true, optional: false, required: false
+  public get unprovable() {
+    return this.getStringAttribute('unprovable');
+  }
+}
+
+export class DataStockadeGuestEvidenceHelpersLayersMap extends cdktf.ComplexMap {
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  */
+  constructor(protected terraformResource: cdktf.IInterpolatingParent, protected terraformAttribute: string) {
+    super(terraformResource, terraformAttribute)
+  }
+
+  /**
+  * @param key the key of the item to return
+  */
+  public get(key: string): DataStockadeGuestEvidenceHelpersLayersOutputReference {
+    return new DataStockadeGuestEvidenceHelpersLayersOutputReference(this.terraformResource, this.terraformAttribute, key);
+  }
+}
+export interface DataStockadeGuestEvidenceHelpersProcesses {
+}
+
+export function dataStockadeGuestEvidenceHelpersProcessesToTerraform(struct?: DataStockadeGuestEvidenceHelpersProcesses): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+  }
+}
+
+
+export function dataStockadeGuestEvidenceHelpersProcessesToHclTerraform(struct?: DataStockadeGuestEvidenceHelpersProcesses): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+  };
+  return attrs;
+}
+
+export class DataStockadeGuestEvidenceHelpersProcessesOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param complexObjectIndex the index of this item in the list
+  * @param complexObjectIsFromSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string, complexObjectIndex: number, complexObjectIsFromSet: boolean) {
+    super(terraformResource, terraformAttribute, complexObjectIsFromSet, complexObjectIndex);
+  }
+
+  public get internalValue(): DataStockadeGuestEvidenceHelpersProcesses | undefined {
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: DataStockadeGuestEvidenceHelpersProcesses | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+    }
+  }
+
+  // boot_id - computed: true, optional: false, required: false
+  public get bootId() {
+    return this.getStringAttribute('boot_id');
+  }
+
+  // executable_device - computed: true, optional: false, required: false
+  public get executableDevice() {
+    return this.getNumberAttribute('executable_device');
+  }
+
+  // executable_inode - computed: true, optional: false, required: false
+  public get executableInode() {
+    return this.getNumberAttribute('executable_inode');
+  }
+
+  // pid - computed: true, optional: false, required: false
+  public get pid() {
+    return this.getNumberAttribute('pid');
+  }
+
+  // role - computed: true, optional: false, required: false
+  public get role() {
+    return this.getStringAttribute('role');
+  }
+
+  // start_time_ticks - computed: true, optional: false, required: false
+  public get startTimeTicks() {
+    return this.getNumberAttribute('start_time_ticks');
+  }
+}
+
+export class DataStockadeGuestEvidenceHelpersProcessesList extends cdktf.ComplexList {
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param wrapsSet whether the list is wrapping a set (will add tolist() to be able to access an item via an index)
+  */
+  constructor(protected terraformResource: cdktf.IInterpolatingParent, protected terraformAttribute: string, protected wrapsSet: boolean) {
+    super(terraformResource, terraformAttribute, wrapsSet)
+  }
+
+  /**
+  * @param index the index of the item to return
+  */
+  public get(index: number): DataStockadeGuestEvidenceHelpersProcessesOutputReference {
+    return new DataStockadeGuestEvidenceHelpersProcessesOutputReference(this.terraformResource, this.terraformAttribute, index, this.wrapsSet);
+  }
+}
+export interface DataStockadeGuestEvidenceHelpers {
+}
+
+export function dataStockadeGuestEvidenceHelpersToTerraform(struct?: DataStockadeGuestEvidenceHelpers): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+  }
+}
+
+
+export function dataStockadeGuestEvidenceHelpersToHclTerraform(struct?: DataStockadeGuestEvidenceHelpers): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+  };
+  return attrs;
+}
+
+export class DataStockadeGuestEvidenceHelpersOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  * @param complexObjectKey the key of this item in the map
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string, complexObjectKey: string) {
+    super(terraformResource, terraformAttribute, false, complexObjectKey);
+  }
+
+  public get internalValue(): DataStockadeGuestEvidenceHelpers | undefined {
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: DataStockadeGuestEvidenceHelpers | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+    }
+  }
+
+  // driver - computed: true, optional: false, required: false
+  public get driver() {
+    return this.getStringAttribute('driver');
+  }
+
+  // layers - computed: true, optional: false, required: false
+  private _layers = new DataStockadeGuestEvidenceHelpersLayersMap(this, "layers");
+  public get layers() {
+    return this._layers;
+  }
+
+  // processes - computed: true, optional: false, required: false
+  private _processes = new DataStockadeGuestEvidenceHelpersProcessesList(this, "processes", false);
+  public get processes() {
+    return this._processes;
+  }
+
+  // running - computed: true, optional: false, required: false
+  public get running() {
+    return this.getBooleanAttribute('running');
+  }
+
+  // source - computed: true, optional: false, required: false
+  public get source() {
+    return this.getStringAttribute('source');
+  }
+}
+
+export class DataStockadeGuestEvidenceHelpersMap extends cdktf.ComplexMap {
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  */
+  constructor(protected terraformResource: cdktf.IInterpolatingParent, protected terraformAttribute: string) {
+    super(terraformResource, terraformAttribute)
+  }
+
+  /**
+  * @param key the key of the item to return
+  */
+  public get(key: string): DataStockadeGuestEvidenceHelpersOutputReference {
+    return new DataStockadeGuestEvidenceHelpersOutputReference(this.terraformResource, this.terraformAttribute, key);
+  }
+}
 export interface DataStockadeGuestEvidenceLayers {
 }
 
@@ -302,6 +590,12 @@ export class DataStockadeGuestEvidence extends cdktf.TerraformDataSource {
   // Temporarily expose input value. Use with caution.
   public get guestInput() {
     return this._guest;
+  }
+
+  // helpers - computed: true, optional: false, required: false
+  private _helpers = new DataStockadeGuestEvidenceHelpersMap(this, "helpers");
+  public get helpers() {
+    return this._helpers;
   }
 
   // host - computed: false, optional: false, required: true

@@ -1,4 +1,4 @@
-import type { GuestEvidence, LayerEvidence } from '../../model/evidence.ts';
+import type { GuestEvidence, HelperEvidence, LayerEvidence } from '../../model/evidence.ts';
 import { firstOf } from '../shared/words.ts';
 import { shareFilesDigest } from './share-files.ts';
 import type { GuestFacts } from './facts.ts';
@@ -69,20 +69,37 @@ export function isIsolated(evidence: GuestEvidence | undefined): boolean {
   return isolationState(evidence) === 'ok';
 }
 
-/** It runs, and its live processes show every layer there is: none is off, missing, or not to be shown on its host. */
+/** It runs, and its live processes and those of its shares' helpers show every layer there is: none is off, missing, or not to be shown on its host. */
 export function isProven(evidence: GuestEvidence): boolean {
-  return isIsolated(evidence) && evidence.layers.every(({ state }) => state === 'effective');
+  const layers = [evidence, ...evidence.helpers].flatMap((each) => each.layers);
+  return isIsolated(evidence) && layers.every(({ state }) => state === 'effective');
 }
 
 function isolationState(evidence: GuestEvidence | undefined): string {
   if (evidence === undefined) return 'not observed';
   if (!evidence.running) return 'no process';
-  const bad = evidence.layers.filter((layer) => !standsAsAsked(layer));
   if (evidence.layers.length === 0) return 'not observed';
-  if (bad.length === 0) return 'ok';
-  return sameFindings(bad)
-    .map((layers) => `${namesOf(layers, evidence)} ${layers[0]?.state}: ${layers[0]?.observed}`)
-    .join('; ');
+  const faults = [
+    ...faultsOf(evidence.layers),
+    ...evidence.helpers.flatMap((helper) =>
+      faultsOf(helper.running ? helper.layers : []).map((fault) => `${shareOf(helper)}: ${fault}`),
+    ),
+    ...evidence.helpers
+      .filter(({ running }) => !running)
+      .map((helper) => `${shareOf(helper)}: its helper does not run`),
+  ];
+  return faults.length === 0 ? 'ok' : faults.join('; ');
+}
+
+function shareOf({ tag }: HelperEvidence): string {
+  return `share ${tag}`;
+}
+
+function faultsOf(all: readonly LayerEvidence[]): readonly string[] {
+  const bad = all.filter((layer) => !standsAsAsked(layer));
+  return sameFindings(bad).map(
+    (layers) => `${namesOf(layers, all)} ${layers[0]?.state}: ${layers[0]?.observed}`,
+  );
 }
 
 /** A cause that touches many layers (another program in QEMU's place) is told once. */
@@ -96,10 +113,10 @@ function sameFindings(layers: readonly LayerEvidence[]): readonly (readonly Laye
 }
 
 /** Few by name; of many only how many of how many. */
-function namesOf(layers: readonly LayerEvidence[], evidence: GuestEvidence): string {
+function namesOf(layers: readonly LayerEvidence[], all: readonly LayerEvidence[]): string {
   return layers.length <= 4
     ? layers.map(({ layer }) => layer).join(', ')
-    : `${layers.length} of ${evidence.layers.length} layers`;
+    : `${layers.length} of ${all.length} layers`;
 }
 
 function chrootState(facts: GuestFacts, evidence: GuestEvidence | undefined): string {

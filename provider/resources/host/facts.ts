@@ -1,3 +1,4 @@
+import { proxyPlaces, virtiofsdPlaces } from '../../jail/share-places.ts';
 import type { ReadSection } from '../../model/operation.ts';
 import {
   defaultRoots,
@@ -82,18 +83,6 @@ export const hostSectionName = 'host';
 
 /** Of those, the ones before ours in systemd's order. */
 export const placesBeforeOurs = unitPlaces.slice(0, unitPlaces.indexOf(unitDirectory));
-
-const virtiofsdPlaces = [
-  '/usr/libexec/virtiofsd',
-  '/usr/lib/qemu/virtiofsd',
-  '/usr/lib/virtiofsd',
-  '/usr/bin/virtiofsd',
-];
-const proxyPlaces = [
-  '/usr/lib/qemu/virtfs-proxy-helper',
-  '/usr/libexec/virtfs-proxy-helper',
-  '/usr/bin/virtfs-proxy-helper',
-];
 
 /**
  * Reads the host in a constant number of processes (about 15; another 20 where QEMU has to be asked anew). Arguments are

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import type { HostSnapshot } from '../../engine/snapshot.ts';
-import { type GuestEvidence, layerNames } from '../../model/evidence.ts';
+import {
+  type GuestEvidence,
+  type LayerEvidence,
+  layerNames,
+  type ProcessIdentity,
+} from '../../model/evidence.ts';
 import { isIsolated, isProven } from '../../resources/guest/integrity.ts';
 import { field } from '../../spec/field.ts';
 import { nameSchema } from '../../spec/names.ts';
@@ -44,12 +49,27 @@ const layerAttributes: Attributes = {
 };
 
 const processAttributes: Attributes = {
-  role: text('`device-model`, `namespace-parent` (holds the pid namespace) or `logger`.'),
+  role: text('`device-model`, `namespace-parent` (holds the pid namespace), `logger` or `share-helper`.'),
   pid: count('As the host sees it.'),
   executable_device: count('Device number of the program it runs.'),
   executable_inode: count('Inode of the program it runs.'),
   start_time_ticks: count('When it started, in clock ticks after boot.'),
   boot_id: text('The boot of the host that this is about.'),
+};
+
+const helperAttributes: Attributes = {
+  driver: text('`proxy` or `virtiofs`.'),
+  source: text('The directory of the host that it serves.'),
+  running: attribute.bool({ computed: true, description: 'It runs.' }),
+  layers: attribute.nested('map', layerAttributes, {
+    computed: true,
+    description:
+      'By name of the layer. There is no `user`: a helper is root by design, it makes files of any owner.',
+  }),
+  processes: attribute.nested('list', processAttributes, {
+    computed: true,
+    description: 'The processes that were looked at, by what they cannot fake.',
+  }),
 };
 
 const schema: Schema = {
@@ -76,6 +96,10 @@ const schema: Schema = {
       computed: true,
       description: 'The processes that were looked at, by what they cannot fake.',
     }),
+    helpers: attribute.nested('map', helperAttributes, {
+      computed: true,
+      description: 'Helpers of the shares, by tag; a share that QEMU serves itself has none.',
+    }),
     lost_helpers: attribute.list('string', {
       computed: true,
       description:
@@ -90,21 +114,37 @@ function values(evidence: GuestEvidence): ObjectValue {
     running: evidence.running,
     isolated: isIsolated(evidence),
     proven: isProven(evidence),
-    layers: Object.fromEntries(
-      evidence.layers.map(({ layer, state, requested, observed, unprovable = null, raw }) => [
-        layer,
-        { state, requested, observed: printableLine(observed), unprovable, raw: raw.map(printableLine) },
+    layers: layerValues(evidence.layers),
+    processes: evidence.processes.map(processValues),
+    helpers: Object.fromEntries(
+      evidence.helpers.map(({ tag, driver, source, running, layers, processes }) => [
+        printableLine(tag),
+        {
+          ...{ driver, source, running, layers: layerValues(layers) },
+          processes: processes.map(processValues),
+        },
       ]),
     ),
-    processes: evidence.processes.map((one) => ({
-      role: one.role,
-      pid: one.pid,
-      executable_device: one.executableDevice,
-      executable_inode: one.executableInode,
-      start_time_ticks: one.startTimeTicks,
-      boot_id: one.bootId,
-    })),
-    lost_helpers: evidence.lostHelpers,
+  };
+}
+
+function layerValues(layers: readonly LayerEvidence[]): ObjectValue {
+  return Object.fromEntries(
+    layers.map(({ layer, state, requested, observed, unprovable = null, raw }) => [
+      layer,
+      { state, requested, observed: printableLine(observed), unprovable, raw: raw.map(printableLine) },
+    ]),
+  );
+}
+
+function processValues(one: ProcessIdentity): ObjectValue {
+  return {
+    role: one.role,
+    pid: one.pid,
+    executable_device: one.executableDevice,
+    executable_inode: one.executableInode,
+    start_time_ticks: one.startTimeTicks,
+    boot_id: one.bootId,
   };
 }
 

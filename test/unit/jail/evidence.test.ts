@@ -462,6 +462,9 @@ describe('lines of /proc', () => {
       ),
     ).toEqual([
       {
+        id: 1,
+        device: '0:3',
+        root: '/',
         mountPoint: '/dev',
         options: 'rw,nosuid',
         fileSystem: 'tmpfs',
