@@ -102,14 +102,14 @@ function isInExport(
   );
 }
 
-/** virtiofsd lets go of the mounts of its own /proc; what is left of them is a file system that the host has mounted nowhere. */
+/** virtiofsd's own /proc, whether it has let go of that mount or not: a file system that the host has mounted nowhere. */
 function isOwnProc(
   { type, file, target }: OpenFileObservation,
   { hostDevices, mounts }: HelperObservation,
 ): boolean {
   if (type !== 'd' && type !== 'f') return false;
   if (file === undefined || hostDevices === undefined) return false;
-  if (!/^\/(proc|\d+|self)?(\/(task|fd|mountinfo))?$/.test(target)) return false;
+  if (!/^(\/proc)?\/?(\d+|self)?(\/(task|fd|mountinfo))?$/.test(target)) return false;
   const device = `${major(file.device)}:${minor(file.device)}`;
   const exported = [...mounts.values()]
     .flat()

@@ -30,14 +30,14 @@ export function helperCapabilities({ driver }: HelperShare): readonly HelperCapa
 
 /**
  * The bounding set a helper is started with: beside what it works with, what it needs to lock itself in. virtiofsd gives all of that up
- * (setpcap) once it has made namespaces of its own (sys_admin). The proxy drops the rest on its first thread alone, the second (RCU of
+ * (setpcap); the Rust one makes namespaces of its own first (sys_admin), before it has any thread but one. The proxy drops the rest on its first thread alone, the second (RCU of
  * QEMU's library) keeps what it was started with: no setpcap for it, and evidence tells of sys_chroot there.
  */
 export function helperBounding(share: HelperShare): readonly HelperCapability[] {
   const own = helperCapabilities(share);
-  return share.driver.kind === 'proxy'
-    ? [...own, 'sys_chroot']
-    : [...own, 'sys_chroot', 'setpcap', 'sys_admin'];
+  if (share.driver.kind === 'proxy') return [...own, 'sys_chroot'];
+  const locks = [...own, 'sys_chroot', 'setpcap'] as const;
+  return share.driver.implementation === 'c' ? locks : [...locks, 'sys_admin'];
 }
 
 export function capabilityMask(names: readonly HelperCapability[]): bigint {

@@ -5,8 +5,8 @@ import { words, type ShellText } from '../model/shell.ts';
 type Virtiofs = Extract<LaunchShareDriver, { readonly kind: 'virtiofs' }>;
 
 /**
- * virtiofsd on the socket on which systemd listens (descriptor 3). `namespace`, its strongest sandbox: mount, pid and network
- * namespaces of its own once more, the export as their root, and its own list of system calls.
+ * virtiofsd on the socket on which systemd listens (descriptor 3), with its own list of system calls. The Rust one makes mount, pid
+ * and network namespaces of its own once more, with the export as their root.
  */
 export function virtiofsCommand(driver: Virtiofs): ShellText {
   const options = driver.implementation === 'c' ? cOptions(driver) : rustOptions(driver);
@@ -16,7 +16,9 @@ export function virtiofsCommand(driver: Virtiofs): ShellText {
 function cOptions({ cache, announceSubmounts }: Virtiofs): readonly string[] {
   const settings = [
     `source=${exportPlace}`,
-    'sandbox=namespace',
+    // its threads that take no part in this keep whatever it was started with (RCU of QEMU's library): no sys_admin for namespaces of its
+    // own, it is in those of its unit, whose root holds the export and programs alone
+    'sandbox=chroot',
     // QEMU 7.2 calls `never` so
     `cache=${cache === 'never' ? 'none' : cache}`,
     'xattr',
