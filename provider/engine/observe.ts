@@ -46,7 +46,8 @@ ${section.body}`,
 
 /**
  * Reads what the sections showed. Fails as a whole where one of them cannot be read: half a picture is no observation. `seen`:
- * what the host itself was shortly before, where its section was left out because only guests were touched since.
+ * what the host itself was shortly before, where its section was left out because only guests were touched since. Directories that
+ * guests share are not among it: who asks for them reads them beside it (`SourceLooks`).
  */
 export function parseSnapshot(
   host: string,
@@ -81,6 +82,7 @@ export function parseSnapshot(
     guests: guests.value.guests,
     files: guests.value.files,
     evidence,
+    sources: new Map(),
   });
 }
 

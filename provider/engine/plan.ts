@@ -11,6 +11,8 @@ import type { LeasableUsers } from '../resources/guest/lease.ts';
 import { guestOperations } from '../resources/guest/operations.ts';
 import { layerObstacle } from '../resources/guest/requests.ts';
 import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
+import { shareSourceObstacles, sharedSources } from '../resources/guest/share-source-checks.ts';
+import { launchShares } from '../resources/guest/shares.ts';
 import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
@@ -31,6 +33,11 @@ export interface HostWish {
   readonly guests: readonly GuestDesired[];
   /** Files of the applying machine, by digest. */
   readonly uploads: ReadonlyMap<string, Upload>;
+}
+
+/** The directories that it shares: what `Fleet.observe` has to look at for a plan of it. */
+export function wishedSources({ guests }: Pick<HostWish, 'guests'>): readonly string[] {
+  return guests.flatMap(({ shares }) => sharedSources(shares));
 }
 
 /** What will change on one host, and the operations that do it, all of which may travel as one batch. */
@@ -125,6 +132,7 @@ function planGuest(
   const obstacles = [
     ...guestObstacles(desired, capabilities),
     ...sharedDiskObstacles(desired, wish.guests),
+    ...shareSourceObstacles(desired, snapshot.sources, launchShares(desired, capabilities), roots),
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];

@@ -1,5 +1,6 @@
 import type { GuestEvidence } from '../model/evidence.ts';
 import type { GuestFacts } from '../resources/guest/facts.ts';
+import type { ShareSourceFacts } from '../resources/guest/share-sources.ts';
 import type { HostFacts } from '../resources/host/facts.ts';
 import type { QemuUsersFacts } from '../resources/qemu-users/facts.ts';
 import type { UserScheme } from '../spec/qemu-users.ts';
@@ -16,4 +17,6 @@ export interface HostSnapshot {
   readonly files: ReadonlySet<string>;
   /** Of the guests whose record can be read. */
   readonly evidence: ReadonlyMap<string, GuestEvidence>;
+  /** Of the directories that were asked about, by path without empty and `.` parts (`plainPath`). */
+  readonly sources: ReadonlyMap<string, ShareSourceFacts>;
 }

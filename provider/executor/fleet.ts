@@ -9,6 +9,7 @@ import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { type HostFacts, hostSectionName } from '../resources/host/facts.ts';
 import { openHostSession, type SessionOptions } from './session.ts';
 import type { EventSink, HostSession, SessionCounters } from './session.types.ts';
+import { SourceLooks } from './source-looks.ts';
 
 export interface FleetOptions {
   /** Who works here, shown to others who find a host locked. One line. */
@@ -41,6 +42,7 @@ export class Fleet {
   /** What the host itself was at the last look, for as long as that is believed. */
   readonly #facts = new Map<string, HostFacts>();
   readonly #binaries = new Map<string, Set<string>>();
+  readonly #sources = new Map<string, SourceLooks>();
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -49,9 +51,24 @@ export class Fleet {
   /**
    * The host as it was last seen by this process; the first call looks. A failed look is kept for half a minute, so that the
    * many resources of a dead host wait for it once. `binaries`: QEMUs to ask beside those the host knows of; one that was not
-   * asked for before makes it look again.
+   * asked for before makes it look again. `sources`: directories that guests share; those that were not asked for before are looked
+   * at, in the same round trip where the host is looked at too.
    */
-  observe(target: Target, binaries: readonly string[] = []): Promise<Result<HostSnapshot>> {
+  async observe(
+    target: Target,
+    binaries: readonly string[] = [],
+    sources: readonly string[] = [],
+  ): Promise<Result<HostSnapshot>> {
+    const looking = this.#observeHost(target, binaries);
+    if (sources.length === 0) return looking;
+    const known = this.#sources.get(target.host) ?? new SourceLooks();
+    this.#sources.set(target.host, known);
+    const [host, looked] = await Promise.all([looking, known.look(this.#session(target), sources)]);
+    if (!host.ok) return host;
+    return looked.ok ? success({ ...host.value, sources: looked.value }, host.warnings) : looked;
+  }
+
+  #observeHost(target: Target, binaries: readonly string[]): Promise<Result<HostSnapshot>> {
     const asked = this.#binaries.get(target.host) ?? new Set();
     if (binaries.some((binary) => !asked.has(binary))) {
       this.#binaries.set(target.host, new Set([...asked, ...binaries]));
@@ -98,6 +115,7 @@ export class Fleet {
   forget(host: string): void {
     this.#snapshots.delete(host);
     this.#facts.delete(host);
+    this.#sources.delete(host);
   }
 
   #keep(snapshot: HostSnapshot): void {
@@ -115,6 +133,7 @@ export class Fleet {
     this.#sessions.clear();
     this.#snapshots.clear();
     this.#facts.clear();
+    this.#sources.clear();
   }
 
   get #roots(): HostRoots {

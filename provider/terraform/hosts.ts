@@ -65,7 +65,8 @@ export class FleetHosts implements Hosts {
       host,
       fleet,
       memory: remember(fleet, target),
-      observe: (binaries) => this.#unlessStopping(host, (sessions) => sessions.observe(target, binaries)),
+      observe: (binaries, sources) =>
+        this.#unlessStopping(host, (sessions) => sessions.observe(target, binaries, sources)),
       write: (operations) => this.#write(target, operations),
       forget: () => this.#sessions?.forget(host),
     };

@@ -79,6 +79,8 @@ export interface Kind<S extends z.ZodObject, D> {
   readonly plan: (planned: ObjectValue, prior: ObjectValue | null, desired: D | undefined) => ObjectValue;
   /** QEMUs that the host has to be asked about, beside those it knows of. */
   readonly binaries?: (values: ObjectValue) => readonly string[];
+  /** Directories of the host that have to be looked at before `obstacles` and `work` are asked. */
+  readonly sources?: (values: ObjectValue) => readonly string[];
   /** What speaks, after an Apply that did all its steps, against calling it done; empty where all is well. */
   readonly verify: (address: Address, desired: D, snapshot: HostSnapshot) => readonly Diagnostic[];
   /** For what must not go on running whatever else went wrong. */

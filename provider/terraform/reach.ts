@@ -13,9 +13,9 @@ export interface HostAccess {
   readonly memory: PrivateState;
   /**
    * The whole host in one round trip; the answer is kept until something is written. `binaries`: QEMUs to ask beside those
-   * that the host knows of.
+   * that the host knows of. `sources`: directories that guests share; looked at once, together with others asked for at that moment.
    */
-  observe(binaries?: readonly string[]): Promise<Result<HostSnapshot>>;
+  observe(binaries?: readonly string[], sources?: readonly string[]): Promise<Result<HostSnapshot>>;
   /** Runs the operations with those of other resources that come at the same moment. A failure means that nothing began. */
   write(operations: readonly Operation[]): Promise<Result<Written>>;
   /** Makes the next `observe` look again. */

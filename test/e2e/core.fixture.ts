@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect } from 'vitest';
 import type { SshTarget } from '../../provider/connect/target.ts';
-import { type HostPlan, type HostWish, planHost } from '../../provider/engine/plan.ts';
+import { type HostPlan, type HostWish, planHost, wishedSources } from '../../provider/engine/plan.ts';
 import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
 import { Fleet } from '../../provider/executor/fleet.ts';
 import type { ExecutorEvent } from '../../provider/executor/events.ts';
@@ -123,14 +123,15 @@ export class Core {
   }
 
   /** The host as it is now. */
-  async see(binaries: readonly string[] = []): Promise<HostSnapshot> {
+  async see(binaries: readonly string[] = [], sources: readonly string[] = []): Promise<HostSnapshot> {
     this.link.forget(this.#host.name);
-    return value(await this.link.observe(this.target, binaries));
+    return value(await this.link.observe(this.target, binaries, sources));
   }
 
   async plan(wish: HostWish): Promise<Result<HostPlan>> {
     const { qemuBinary } = wish.host;
-    return planHost(wish, await this.see(qemuBinary === undefined ? [] : [qemuBinary]));
+    const binaries = qemuBinary === undefined ? [] : [qemuBinary];
+    return planHost(wish, await this.see(binaries, wishedSources(wish)));
   }
 
   async write(operations: HostPlan['operations']): Promise<Omit<Applied, 'changes'>> {

@@ -17,12 +17,15 @@ import { guestDiff } from '../../resources/guest/diff.ts';
 import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
 import { guestObstacles, renderGuest, withQemu } from '../../resources/guest/render.ts';
 import { layerObstacle } from '../../resources/guest/requests.ts';
+import { shareSourceObstacles } from '../../resources/guest/share-source-checks.ts';
+import { launchShares } from '../../resources/guest/shares.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { type GuestFileSpec, guestSchema } from '../../spec/guest.ts';
 import type { ObjectValue } from '../../tfplugin/types.ts';
 import { guestFile, type LocalFile, type LocalFiles } from '../files.ts';
 import type { Kind, Safety, Wish, Work } from '../kind.ts';
+import { isObject, type ObjectValue, type TerraformValue } from '../../tfplugin/types.ts';
 import { planGuest } from './guest-plan.ts';
 import { guestRemarks } from './guest-remarks.ts';
 import { guestResourceSchema } from './guest-schema.ts';
@@ -70,6 +73,15 @@ async function fileOf(files: LocalFiles, spec: GuestFileSpec, field: string) {
   return looked.ok ? success({ file: guestFile(looked.value), local: looked.value }) : looked;
 }
 
+/** Of the shares as far as they are known. */
+function sources({ shares }: ObjectValue): readonly string[] {
+  if (!Array.isArray(shares)) return [];
+  return shares.flatMap((share: TerraformValue) => {
+    const source = isObject(share) ? share['source'] : undefined;
+    return typeof source === 'string' ? [source] : [];
+  });
+}
+
 /** Nothing is said of a host that is to be prepared first: that may choose another QEMU. */
 function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): readonly Diagnostic[] {
   const { facts } = snapshot;
@@ -77,8 +89,11 @@ function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): r
   const unknown = uploadedDigests(desired).filter(
     (digest) => !uploads.has(digest) && !snapshot.files.has(digest),
   );
+  const capabilities = capabilitiesFor(facts, desired.fleet);
+  const served = prepared ? launchShares(desired, capabilities) : [];
   return [
-    ...(prepared ? guestObstacles(desired, capabilitiesFor(facts, desired.fleet)) : []),
+    ...(prepared ? guestObstacles(desired, capabilities) : []),
+    ...shareSourceObstacles(desired, snapshot.sources, served),
     ...unknown.map((digest) =>
       problem('file-not-on-host', `${nameOf(desired)}: the host has no file sha256:${digest}`, {
         host: desired.host,
@@ -158,6 +173,7 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
       typeof host === 'string' && typeof name === 'string' ? guestAddress({ host, name }) : undefined,
     find: findGuest,
     want: (wish, snapshot) => want(files, wish, snapshot),
+    sources,
     obstacles,
     work,
     remarks: guestRemarks,

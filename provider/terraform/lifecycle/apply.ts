@@ -84,7 +84,7 @@ async function prepare<S extends z.ZodObject, D>(
     return { ok: false, diagnostics: [stillUnknown(kind.type)] };
   }
   if (reach.kind === 'absent') return { ok: false, diagnostics: [reach.diagnostic] };
-  const observed = await reach.access.observe(kind.binaries?.(planned));
+  const observed = await reach.access.observe(kind.binaries?.(planned), kind.sources?.(planned));
   if (!observed.ok) return failure(...concerning(address, observed.diagnostics));
   const wanted = await kind.want({ address, fleet: reach.access.fleet, spec: parsed.value }, observed.value);
   if (!wanted.ok) return failure(...concerning(address, wanted.diagnostics));
@@ -110,7 +110,7 @@ interface Done {
 async function carryOut<S extends z.ZodObject, D>(kind: Kind<S, D>, job: Job<D>): Promise<Done> {
   for (let attempt = 1; ; attempt++) {
     const { access } = job;
-    const observed = await access.observe();
+    const observed = await access.observe([], kind.sources?.(job.planned));
     if (!observed.ok)
       return { state: 'untouched', diagnostics: concerning(job.address, observed.diagnostics) };
     const objection = presence(kind, job, observed.value);

@@ -34,8 +34,7 @@ export async function planResource<S extends z.ZodObject, D>(
   const address = kind.address(request.planned);
   if (address === undefined) return { planned: undecided };
   const reach = hosts.reach(address.host, request.action === 'create' ? undefined : privateState);
-  const binaries = kind.binaries?.(request.planned);
-  const seen = await look(reach, binaries, hosts, request, context);
+  const seen = await look(kind, reach, hosts, request, context);
   const memory = reach.kind === 'ready' ? { ...privateState, ...reach.access.memory } : privateState;
   const renamed = renaming(reach, hosts, request, address);
   if (renamed !== undefined) return { planned: undecided, diagnostics: pluginDiagnostics([renamed]) };
@@ -77,16 +76,19 @@ function remarksOf<S extends z.ZodObject, D>(
 }
 
 /** The host, if it can be asked. A host that is to be made in the same run does not answer yet, and need not. */
-async function look(
+async function look<S extends z.ZodObject, D>(
+  kind: Kind<S, D>,
   reach: Reach,
-  binaries: readonly string[] | undefined,
   hosts: Hosts,
   request: PlanRequest,
   context: CallContext,
 ): Promise<Seen> {
   if (reach.kind === 'not-known-yet') return { diagnostics: [] };
   if (reach.kind === 'absent') return { diagnostics: [reach.diagnostic] };
-  const observed = await reach.access.observe(binaries);
+  const observed = await reach.access.observe(
+    kind.binaries?.(request.planned),
+    kind.sources?.(request.planned),
+  );
   if (observed.ok) return { snapshot: observed.value, diagnostics: [] };
   const silent = isSilent(observed.diagnostics);
   if (silent && (request.action === 'create' || hosts.unreachable === 'keep')) {

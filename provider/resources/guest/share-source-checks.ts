@@ -1,0 +1,163 @@
+import type { LaunchShare } from '../../jail/launch-share.ts';
+import { describeAddress } from '../../model/address.ts';
+import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+import { type GuestDesired, guestAddress } from './desired.ts';
+import { isBelow } from './share-sources-parse.ts';
+import { type PathPart, plainPath, type ShareSourceFacts } from './share-sources.ts';
+
+type Sharing = Pick<GuestDesired, 'host' | 'name' | 'shares'>;
+
+/** The directories that these shares name. */
+export function sharedSources(shares: readonly { readonly source: string }[]): readonly string[] {
+  return shares.map(({ source }) => source);
+}
+
+/** The file systems of which other hosts are masters, by the kernel's names (`fuse.` and a name: that of the program). */
+const networkTypes: ReadonlySet<string> = new Set([
+  ...['nfs', 'nfs4', 'cifs', 'smb3', 'smbfs', 'ncpfs', 'afs', 'coda', '9p'],
+  ...['ceph', 'lustre', 'glusterfs', 'gpfs', 'beegfs', 'pvfs2', 'ocfs2', 'gfs2'],
+  ...[
+    ...['sshfs', 'glusterfs', 'ceph', 'ceph-fuse', 's3fs', 'goofys', 'gcsfuse', 'blobfuse', 'blobfuse2'],
+    ...['rclone', 'juicefs', 'mfs', 'lizardfs', 'seaweedfs', 'curlftpfs', 'davfs', 'smbnetfs', 'nfs'],
+  ].map((program) => `fuse.${program}`),
+]);
+
+/** What the kernel makes up, wherever it is mounted. */
+const kernelTypes: ReadonlySet<string> = new Set([
+  ...['proc', 'sysfs', 'devtmpfs', 'devpts', 'mqueue', 'cgroup', 'cgroup2', 'securityfs', 'selinuxfs'],
+  ...['debugfs', 'tracefs', 'configfs', 'bpf', 'pstore', 'efivarfs', 'binfmt_misc', 'nsfs', 'rpc_pipefs'],
+]);
+
+const why =
+  "Whoever speaks the helper's protocol, and the root of a guest, make files there that are root's, also programs that run as root for whoever starts them and device nodes; users of the host who get at the directory could use them.";
+
+/**
+ * What speaks against the directories that a guest shares, as far as the host was looked at: what is not known is not spoken of, the
+ * start of the guest looks again. `served`: its shares as the host would serve them.
+ */
+export function shareSourceObstacles(
+  guest: Sharing,
+  sources: ReadonlyMap<string, ShareSourceFacts>,
+  served: readonly LaunchShare[],
+  roots: HostRoots = defaultRoots,
+): readonly Diagnostic[] {
+  const resource = describeAddress(guestAddress(guest));
+  return guest.shares.flatMap(({ tag, source, readonly }, index) => {
+    const driver = served.find((share) => share.tag === tag)?.driver.kind;
+    const byHelper = driver === 'proxy' || driver === 'virtiofs';
+    const facts = sources.get(plainPath(source));
+    const fault =
+      placeFault(source, roots) ??
+      (facts && (mountFault(source, facts) ?? pathFault(source, facts))) ??
+      spellingFault(source) ??
+      (facts && byHelper && !readonly ? exposure(source, facts) : undefined);
+    if (fault === undefined) return [];
+    const { code, says, ...more } = fault;
+    const at = { host: guest.host, resource, path: ['shares', index, 'source'] };
+    return [problem(code, `${resource}: ${says}`, { ...at, ...more })];
+  });
+}
+
+interface Fault {
+  readonly code: string;
+  readonly says: string;
+  readonly detail?: string;
+  readonly hint: string;
+}
+
+/** Places that are never shared; for this nothing has to be looked at. */
+function placeFault(source: string, roots: HostRoots): Fault | undefined {
+  const path = plainPath(source);
+  const places = ['/proc', '/sys', '/dev', roots.run, roots.state];
+  const place = places.find((kept) => isBelow(path, kept) || isBelow(kept, path));
+  if (place === undefined) return undefined;
+  return {
+    code: 'share-source-place',
+    says: isBelow(path, place)
+      ? `${source} is never shared: it is part of ${place}`
+      : `${source} is never shared: ${place} is in it`,
+    hint: 'Give the guest a directory of its own, such as /srv/shares/NAME.',
+  };
+}
+
+function mountFault(source: string, { mount }: ShareSourceFacts): Fault | undefined {
+  if (mount === undefined) return undefined;
+  const { type, point } = mount;
+  if (kernelTypes.has(type)) {
+    return {
+      code: 'share-source-place',
+      says: `${source} is never shared: it is on ${type}, mounted on ${point}`,
+      hint: 'Give the guest a directory of its own, such as /srv/shares/NAME.',
+    };
+  }
+  if (!networkTypes.has(type)) return undefined;
+  return {
+    code: 'share-source-network',
+    says: `${source} is on a network file system: ${type}, mounted on ${point}`,
+    detail: "What another host can change or withhold is not this host's to give.",
+    hint: 'Share a directory on a disk of the host, or let the guest mount the network file system itself.',
+  };
+}
+
+/** It is there, is a directory, and no link leads to it. */
+function pathFault(source: string, { parts, resolved, mount }: ShareSourceFacts): Fault | undefined {
+  const path = plainPath(source);
+  const last = parts?.at(-1);
+  if (parts === undefined || last === undefined) return undefined;
+  const link = parts.find(({ type }) => type === 'link');
+  if (link !== undefined) {
+    const itself = link.path === path;
+    return {
+      code: 'share-source-link',
+      says: itself ? `${source} is a symbolic link` : `${source} leads over a symbolic link: ${link.path}`,
+      hint:
+        resolved === undefined
+          ? "Give the directory's own path; this one leads to no directory."
+          : `Give the directory's own path: ${resolved}`,
+    };
+  }
+  if (last.type !== 'directory') {
+    return {
+      code: 'share-source-not-directory',
+      says: `${last.path} is no directory`,
+      hint: 'Only directories are shared. Give the path of one.',
+    };
+  }
+  // a program that is the file system may hide from root what is there
+  if (last.path === path || mount?.type.startsWith('fuse') === true) return undefined;
+  return {
+    code: 'share-source-missing',
+    says: `${source} is not there${last.path === '/' ? '' : `: nothing of that name is in ${last.path}`}`,
+    hint: `Make it on the host (mkdir -p ${path}), with the owner and mode that the guest is to find.`,
+  };
+}
+
+/** The helper's start compares the path with that of the directory it has entered. */
+function spellingFault(source: string): Fault | undefined {
+  const path = plainPath(source);
+  if (source === path) return undefined;
+  return {
+    code: 'share-source-spelling',
+    says: `${source} is another spelling of ${path}`,
+    hint: `Write ${path}: what is in use by whom is told by the paths.`,
+  };
+}
+
+/** Nobody but root gets at what a guest's root makes there, or it has no effect there. */
+function exposure(source: string, { parts, mount }: ShareSourceFacts): Fault | undefined {
+  if (parts === undefined || mount === undefined) return undefined;
+  if (mount.options.has('nosuid') && mount.options.has('nodev')) return undefined;
+  if (parts.some(isRootsAlone)) return undefined;
+  const missing = ['nosuid', 'nodev'].filter((option) => !mount.options.has(option));
+  return {
+    code: 'share-source-exposed',
+    says: `${source} is written to by root for the guest, and users of the host can get at it`,
+    detail: `${why} Its mount (${mount.type} on ${mount.point}) is without ${missing.join(' and ')}, and no directory on the way to it is root's alone.`,
+    hint: 'Put it on a mount with nosuid and nodev, or below a directory of root that only root may enter (mkdir -m 0700 /srv/closed); or share it read-only.',
+  };
+}
+
+function isRootsAlone({ path, type, mode, uid }: PathPart): boolean {
+  return path !== '/' && type === 'directory' && uid === 0 && (mode & 0o077) === 0;
+}
