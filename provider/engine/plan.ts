@@ -12,6 +12,8 @@ import { guestOperations } from '../resources/guest/operations.ts';
 import { layerObstacle } from '../resources/guest/requests.ts';
 import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
 import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
+import { otherGuests, sharedShareObstacles } from '../resources/guest/share-conflicts.ts';
+import { driversOf } from '../resources/guest/share-words.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
 import { hostDiff } from '../resources/host/diff.ts';
@@ -125,6 +127,7 @@ function planGuest(
   const obstacles = [
     ...guestObstacles(desired, capabilities),
     ...sharedDiskObstacles(desired, wish.guests),
+    ...sharedShareObstacles(desired, otherGuests(wish.guests, snapshot.guests)),
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];
@@ -139,7 +142,7 @@ function planGuest(
     changes: [change],
     operations: guestOperations({ change, desired, facts, users, rendered, uploads, after, roots }),
     obstacles: [],
-    warnings: change.action === 'noop' ? [] : qemuCautions(desired),
+    warnings: change.action === 'noop' ? [] : qemuCautions(desired, driversOf(rendered.plan.shares)),
   };
 }
 

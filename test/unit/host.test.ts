@@ -43,6 +43,7 @@ const prepared: readonly (readonly [string, string])[] = [
   ['systemd', 'systemd 252 (252.39-1~deb12u2)\n+PAM'],
   ['virtiofsd', '/usr/libexec/virtiofsd'],
   ['virtiofsd-version', 'virtiofsd 1.13.2\n'],
+  ['virtiofsd-help', 'Options:\n      --translate-uid <TRANSLATE_UID>\n'],
   ['cgroup', '2'],
   ['controllers', 'cpu memory pids'],
   [
@@ -133,7 +134,7 @@ describe('what a host prints of itself', () => {
       qemu: { binary: '/usr/bin/qemu-system-x86_64', seccomp: true },
       kernel: '6.1.0',
       supervisor: { kind: 'systemd', version: 252 },
-      virtiofsd: { path: '/usr/libexec/virtiofsd', kind: 'rust' },
+      virtiofsd: { path: '/usr/libexec/virtiofsd', kind: 'rust', translatesIds: true },
       proxyHelper: undefined,
       cgroupVersion: 2,
       cgroupControllers: ['cpu', 'memory', 'pids'],

@@ -17,6 +17,7 @@ import { guestDiff } from '../../resources/guest/diff.ts';
 import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
 import { guestObstacles, renderGuest, withQemu } from '../../resources/guest/render.ts';
 import { layerObstacle } from '../../resources/guest/requests.ts';
+import { otherGuests, sharedShareObstacles } from '../../resources/guest/share-conflicts.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { type GuestFileSpec, guestSchema } from '../../spec/guest.ts';
@@ -79,6 +80,7 @@ function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): r
   );
   return [
     ...(prepared ? guestObstacles(desired, capabilitiesFor(facts, desired.fleet)) : []),
+    ...sharedShareObstacles(desired, otherGuests([desired], snapshot.guests)),
     ...unknown.map((digest) =>
       problem('file-not-on-host', `${nameOf(desired)}: the host has no file sha256:${digest}`, {
         host: desired.host,
