@@ -9,7 +9,7 @@ import { type GuestDesired, guestAddress } from './desired.ts';
 const microvmSlots = 8;
 /**
  * Of the 32 slots of the root bus two are the chipset's: 0 and 31 of q35 (LPC, SATA and SMBus share the last), 0 and 1 of pc (ISA, IDE and
- * power management share the second); `-nodefaults` leaves the others. Sources: QEMU's hw/i386/pc_q35.c and pc_piix.c.
+ * power management share the second); `-nodefaults` leaves the others. Sources: QEMU's hw/i386/pc_q35.c and pc_piix.c; 7.2 and 10.0 take 30 and refuse a 31st.
  */
 const pciSlots = 30;
 
