@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { GuestShare } from '../../provider/resources/guest/desired.ts';
+import { planHost } from '../../provider/engine/plan.ts';
+import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
+import type { Diagnostic } from '../../provider/model/diagnostic.ts';
+import type { GuestDesired, GuestShare } from '../../provider/resources/guest/desired.ts';
 import { fieldDifferences } from '../../provider/resources/guest/differences.ts';
 import { otherGuests, sharedShareObstacles } from '../../provider/resources/guest/share-conflicts.ts';
-import { sampleGuest, sampleShare } from '../samples.ts';
+import { hostDesired } from '../../provider/resources/host/desired.ts';
+import { parseHost } from '../../provider/resources/host/facts-parse.ts';
+import { LocalFiles } from '../../provider/terraform/files.ts';
+import { guestKind } from '../../provider/terraform/kinds/guest.ts';
+import { sampleGuest, sampleGuestFacts, sampleShare } from '../samples.ts';
 
 const reads = (source: string): GuestShare => sampleShare({ source });
 const writes = (source: string, writers: GuestShare['writers'] = 'one'): GuestShare =>
@@ -122,5 +129,44 @@ describe('differences of shares', () => {
     expect(differ([data], [{ ...data, ...change }])).toEqual([
       { path: ['shares', 'data'], before: shown, after },
     ]);
+  });
+});
+
+describe('a plan', () => {
+  const facts = parseHost(Buffer.from('end\0end\0'));
+  const writer = (name: string, change: Partial<GuestDesired> = {}) =>
+    sampleGuest({ name, shares: [writes('/srv/a')], ...change });
+  const snapshotOf = (...guests: readonly GuestDesired[]): HostSnapshot => {
+    if (!facts.ok) throw new Error('not read');
+    return {
+      ...{ host: 'hv1', facts: facts.value, users: new Map(), files: new Set(), evidence: new Map() },
+      guests: new Map(guests.map((guest) => [guest.name, sampleGuestFacts(guest)])),
+    };
+  };
+  const conflicts = (found: readonly Diagnostic[]) =>
+    found.filter(({ code }) => code === 'share-conflict').map(({ resource }) => resource);
+  const planned = (guests: readonly GuestDesired[], ...there: readonly GuestDesired[]) => {
+    const wish = { host: hostDesired({ name: 'hv1' }, 'fleet-1'), users: [], guests, uploads: new Map() };
+    const plan = planHost(wish, snapshotOf(...there));
+    return conflicts(plan.ok ? [] : plan.diagnostics);
+  };
+  const seen = (desired: GuestDesired, ...there: readonly GuestDesired[]) =>
+    conflicts(
+      guestKind(new LocalFiles()).obstacles(
+        { desired, uploads: new Map(), shareDrivers: undefined },
+        snapshotOf(...there),
+      ),
+    );
+
+  it('of a host refuses guests of a wish, and of other fleets that are there', () => {
+    expect(planned([writer('web1'), writer('db1')])).toEqual(['guest web1 on hv1', 'guest db1 on hv1']);
+    expect(planned([writer('web1')], writer('old', { fleet: 'other' }))).toEqual(['guest web1 on hv1']);
+    expect(planned([writer('web1')], writer('web1'))).toEqual([]);
+    expect(planned([writer('web1'), writer('db1', { shares: [] })], writer('db1'))).toEqual([]);
+  });
+
+  it('of one guest refuses what another one there writes to', () => {
+    expect(seen(writer('web1'), writer('old', { fleet: 'other' }))).toEqual(['guest web1 on hv1']);
+    expect(seen(writer('web1'), writer('web1'), writer('old', { shares: [reads('/srv/a')] }))).toEqual([]);
   });
 });
