@@ -128,6 +128,16 @@ describe('the AppArmor profile of a host', () => {
 });
 
 describe('what a host prints of itself', () => {
+  it('tells of virtiofsd whose it is, and whether it can take users of the guest for others', () => {
+    const virtiofsd = (rows: typeof prepared) => read(rows).capabilities.virtiofsd;
+    const path = '/usr/libexec/virtiofsd';
+    const c = 'virtiofsd version 7.2.22 (Debian)\nusing FUSE kernel interface version 7.36\n';
+    expect(virtiofsd(prepared)).toEqual({ path, kind: 'rust', translatesIds: true });
+    expect(virtiofsd(without('virtiofsd-help'))).toEqual({ path, kind: 'rust', translatesIds: false });
+    expect(virtiofsd(replaced('virtiofsd-version', c))).toEqual({ path, kind: 'c', translatesIds: false });
+    expect(virtiofsd(without('virtiofsd'))).toBeUndefined();
+  });
+
   it('is read', () => {
     const facts = read();
     expect(facts.capabilities).toMatchObject({
