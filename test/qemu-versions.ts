@@ -5,7 +5,7 @@ import type { QemuCapabilities } from '../provider/toolstacks/qemu/capabilities.
  * deprecation and removed-feature pages and the release notes of each; 7.2 and 10.0 compared with Debian's by test/e2e/versions.test.ts.
  *   2.11   -sandbox with sub-options is new; -runas takes a name alone; no memory-backend-memfd, no microvm
  *   2.12   -runas UID:GID; memory-backend-memfd
- *   4.2    microvm is new; C virtiofsd; memory comes by -numa node,memdev=
+ *   4.2    microvm is new; C virtiofsd, vhost-user-fs; memory comes by -numa node,memdev=
  *   5.0    -machine memory-backend= (in -help since 6.0)
  *   8.1    -run-with chroot=; -chroot, -fsdev proxy deprecated
  *   9.0    -chroot is gone
@@ -36,7 +36,16 @@ const newest: QemuCapabilities = {
   xenDomidRestrict: true,
   machines: ['microvm', 'pc', 'q35'],
   fsdevDrivers: ['local', 'synth'],
-  devices: ['virtio-9p-pci', 'virtio-blk-device', 'virtio-blk-pci', 'virtio-net-device', 'virtio-net-pci'],
+  devices: [
+    'vhost-user-fs-device',
+    'vhost-user-fs-pci',
+    'virtio-9p-device',
+    'virtio-9p-pci',
+    'virtio-blk-device',
+    'virtio-blk-pci',
+    'virtio-net-device',
+    'virtio-net-pci',
+  ],
   accelerators: { built: ['tcg', 'kvm'], working: ['tcg', 'kvm'] },
 };
 const withProxy = ['local', 'proxy', 'synth'];
@@ -57,6 +66,7 @@ const v2_11: QemuCapabilities = {
   runasNumeric: false,
   memfdBackend: false,
   machines: ['pc', 'q35'],
+  devices: newest.devices.filter((name) => !name.startsWith('vhost-user-fs')),
 };
 
 export const qemuOfVersion: Readonly<Record<QemuVersion, QemuCapabilities>> = {

@@ -3,7 +3,12 @@ import { type GuestEvidence, type LayerRequests, layerNames } from '../provider/
 import type { GuestFacts } from '../provider/resources/guest/facts.ts';
 import { type HostWithQemu, renderGuest } from '../provider/resources/guest/render.ts';
 import type { QemuCapabilities } from '../provider/toolstacks/qemu/capabilities.types.ts';
-import { type GuestDesired, guestDigest, plainGuest } from '../provider/resources/guest/desired.ts';
+import {
+  type GuestDesired,
+  type GuestShare,
+  guestDigest,
+  plainGuest,
+} from '../provider/resources/guest/desired.ts';
 
 /** A plausible guest definition, for tests that need one and do not care which. */
 export function sampleGuest(change: Partial<GuestDesired> = {}): GuestDesired {
@@ -23,6 +28,21 @@ export function sampleGuest(change: Partial<GuestDesired> = {}): GuestDesired {
     serialLogMaxKib: 1024,
     restartPolicy: 'never',
     shutdownTimeoutSeconds: 20,
+    ...change,
+  };
+}
+
+/** A share of which nothing was said but what has to be. */
+export function sampleShare(change: Partial<GuestShare> = {}): GuestShare {
+  return {
+    ...{
+      tag: 'data',
+      source: '/srv/data',
+      readonly: true,
+      driver: 'auto',
+      writers: 'one',
+      maxFileMib: 65_536,
+    },
     ...change,
   };
 }

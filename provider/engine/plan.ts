@@ -14,6 +14,8 @@ import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
 import { shareSourceObstacles, sharedSources } from '../resources/guest/share-source-checks.ts';
 import { launchShares } from '../resources/guest/shares.ts';
 import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
+import { otherGuests, sharedShareObstacles } from '../resources/guest/share-conflicts.ts';
+import { driversOf } from '../resources/guest/share-words.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
 import { hostDiff } from '../resources/host/diff.ts';
@@ -133,6 +135,7 @@ function planGuest(
     ...guestObstacles(desired, capabilities),
     ...sharedDiskObstacles(desired, wish.guests),
     ...shareSourceObstacles(desired, snapshot.sources, launchShares(desired, capabilities), roots),
+    ...sharedShareObstacles(desired, otherGuests(wish.guests, snapshot.guests)),
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];
@@ -147,7 +150,7 @@ function planGuest(
     changes: [change],
     operations: guestOperations({ change, desired, facts, users, rendered, uploads, after, roots }),
     obstacles: [],
-    warnings: change.action === 'noop' ? [] : qemuCautions(desired),
+    warnings: change.action === 'noop' ? [] : qemuCautions(desired, driversOf(rendered.plan.shares)),
   };
 }
 

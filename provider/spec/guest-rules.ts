@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { LayerName } from '../model/evidence.ts';
+import { plainPath } from './plain-path.ts';
 
 /** What a rule looks at; the schemas have more. */
 interface Isolation {
@@ -68,9 +69,9 @@ export function diskRules(disks: readonly Disk[], context: z.RefinementCtx): voi
   disks.forEach((disk, index) => {
     if (names.has(disk.name)) blame([index, 'name'], `is the name of another disk too: ${disk.name}`);
     names.add(disk.name);
-    uses.push({ at: [index, 'path'], path: plain(disk.path), writes: !disk.readonly });
+    uses.push({ at: [index, 'path'], path: plainPath(disk.path), writes: !disk.readonly });
     (disk.backing ?? []).forEach((image, depth) => {
-      uses.push({ at: [index, 'backing', depth, 'path'], path: plain(image.path), writes: false });
+      uses.push({ at: [index, 'backing', depth, 'path'], path: plainPath(image.path), writes: false });
     });
   });
   uses.forEach((use, index) => {
@@ -80,19 +81,12 @@ export function diskRules(disks: readonly Disk[], context: z.RefinementCtx): voi
   });
 }
 
-/** Without what changes nothing: `/srv//a/./b` is `/srv/a/b`. Links are the host's to see. */
-function plain(path: string): string {
-  return `/${path
-    .split('/')
-    .filter((part) => part !== '' && part !== '.')
-    .join('/')}`;
-}
-
-/** `isapc` has neither PCI nor memory-mapped virtio: nothing to attach a disk or network card to. */
+/** `isapc` has neither PCI nor memory-mapped virtio: nothing to attach a disk, a share or a network card to. */
 export function busRules(
   guest: {
     readonly machine: string;
     readonly disks?: readonly unknown[] | undefined;
+    readonly shares?: readonly unknown[] | undefined;
     readonly network: string;
   },
   context: z.RefinementCtx,
@@ -106,5 +100,6 @@ export function busRules(
       input: guest,
     });
   if ((guest.disks ?? []).length > 0) blame(['disks']);
+  if ((guest.shares ?? []).length > 0) blame(['shares']);
   if (guest.network !== 'none') blame(['network']);
 }

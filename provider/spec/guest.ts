@@ -7,7 +7,7 @@ import { busRules, diskRules, isolationRules } from './guest-rules.ts';
 import { nameSchema } from './names.ts';
 import { userSchemes } from './qemu-users.ts';
 import { shareSchema } from './share.ts';
-import { shareRules } from './share-rules.ts';
+import { shareModelRules, shareRules } from './share-rules.ts';
 
 /** A file of the applier's machine, uploaded once per host and kept by digest, or a file of the host. */
 const guestFileSchema = z
@@ -179,7 +179,8 @@ export const guestSchema = z
     path: ['users'],
     message: 'belongs to another host than the guest',
   })
-  .superRefine(busRules);
+  .superRefine(busRules)
+  .superRefine(shareModelRules);
 
 export type LimitsSpec = z.output<typeof limitsSchema>;
 export type GuestFileSpec = z.output<typeof guestFileSchema>;

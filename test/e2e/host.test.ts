@@ -29,7 +29,7 @@ describe('a host', () => {
     expect(machine).toMatchObject({
       supervisor: { kind: 'systemd', version: 252 },
       missingPrograms: [],
-      virtiofsd: { path: '/usr/lib/qemu/virtiofsd', kind: 'c' },
+      virtiofsd: { path: '/usr/lib/qemu/virtiofsd', kind: 'c', translatesIds: false },
       proxyHelper: '/usr/lib/qemu/virtfs-proxy-helper',
     });
     expect(machine.kernel).toMatch(/^\d+\.\d+/);

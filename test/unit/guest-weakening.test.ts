@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { IsolationChange, IsolationLine } from '../../provider/model/change.ts';
 import { qemuCautions } from '../../provider/resources/guest/cautions.ts';
-import { plainGuest } from '../../provider/resources/guest/desired.ts';
+import { type GuestShare, plainGuest } from '../../provider/resources/guest/desired.ts';
 import { isolationChange, type Standing } from '../../provider/resources/guest/weakening.ts';
+import { driversFound, type ShareDrivers } from '../../provider/resources/guest/share-words.ts';
 import type { LayerName, SwitchableLayer } from '../../provider/model/evidence.ts';
 import { securityBoundaryMachines } from '../../provider/spec/guest.ts';
-import { sampleGuest } from '../samples.ts';
+import { sampleGuest, sampleShare } from '../samples.ts';
 
 const isolated = (off: readonly SwitchableLayer[], hostDevMounts = false) => ({
   isolation: { off, mayBeMissing: [], hostDevMounts },
@@ -14,8 +15,9 @@ const isolated = (off: readonly SwitchableLayer[], hostDevMounts = false) => ({
 function standing(
   change: Parameters<typeof sampleGuest>[0] = {},
   missing: readonly LayerName[] = ['lsm'],
+  drivers: ShareDrivers = new Map(),
 ): Standing {
-  return { definition: sampleGuest(change), missing };
+  return { definition: sampleGuest(change), missing, drivers };
 }
 
 function names(change: IsolationChange | undefined) {
@@ -155,10 +157,68 @@ describe('a guest that is changed', () => {
   });
 });
 
+describe('the shares of a guest', () => {
+  const sharing = (shares: readonly GuestShare[], drivers: ShareDrivers = new Map()) =>
+    standing({ shares }, ['lsm'], drivers);
+  const data = sampleShare();
+  const gains = (after: Standing) => isolationChange('full', after)?.gains ?? [];
+
+  it('are gains: what it reads, what it writes to, and by whom', () => {
+    const both = [data, sampleShare({ tag: 'w', source: '/srv/w', readonly: false, driver: 'proxy' })];
+    expect(gains(sharing(both)).map(({ what }) => what)).toEqual([
+      'share data: /srv/data, read-only',
+      'share w: /srv/w, written to, by proxy',
+    ]);
+    expect(gains(sharing(both))[1]?.meaning).toMatch(/removes whatever .* as root in a jail/);
+  });
+
+  it('have what is served by virtiofs read the memory too, chosen or asked for', () => {
+    const names = (one: Standing) => gains(one).map(({ what, path }) => [what, path.join('.')]);
+    const expected = [
+      ['share data: /srv/data, read-only, by virtiofs', 'shares'],
+      ['a shared memory file', 'shares'],
+    ];
+    expect(names(sharing([data], new Map([['data', 'virtiofs']])))).toEqual(expected);
+    expect(names(sharing([{ ...data, driver: 'virtiofs' }]))).toEqual(expected);
+  });
+
+  it('are held open by QEMU itself where that serves them', () => {
+    const [line] = gains(sharing([data], new Map([['data', 'local']])));
+    expect(line?.meaning).toContain('its empty root is not all it can reach');
+  });
+
+  it('change with who serves them', () => {
+    const before = sharing([data], new Map([['data', 'proxy']]));
+    const after = sharing([data], new Map([['data', 'local']]));
+    expect(isolationChange(before, before)).toBeUndefined();
+    expect(names(isolationChange(before, after))).toEqual({
+      ...nothing,
+      gains: ['share data: /srv/data, read-only, by local'],
+      dropped: ['share data: /srv/data, read-only, by proxy'],
+    });
+  });
+
+  it('of a guest that is there are served by whom its units name', () => {
+    const place = '/etc/systemd/system/stockade-share-web1:';
+    const found = (shares: readonly GuestShare[], ...units: readonly string[]) => [
+      ...driversFound({
+        name: 'web1',
+        stored: sampleGuest({ shares }),
+        shareFiles: new Map(units.map((unit) => [`${place}${unit}`, undefined])),
+      }),
+    ];
+    expect(found([data], 'data.socket', 'data.service')).toEqual([['data', 'virtiofs']]);
+    expect(found([data], 'data.socket', 'data@.service')).toEqual([['data', 'proxy']]);
+    expect(found([data], 'other.service')).toEqual([['data', 'local']]);
+    expect(found([{ ...data, driver: 'proxy' }])).toEqual([['data', 'proxy']]);
+  });
+});
+
 describe("QEMU's own words", () => {
   const safe = { host: 'hv1', name: 'db1', accelerator: 'kvm', machine: 'q35', network: 'none' } as const;
 
   it('are silent on what it supports', () => {
+    expect(qemuCautions(safe, new Map([['data', 'virtiofs']]))).toEqual([]);
     for (const machine of ['q35', 'pc', 'microvm'] as const) {
       expect(securityBoundaryMachines).toContain(machine);
       expect(qemuCautions({ ...safe, machine })).toEqual([]);
@@ -174,6 +234,23 @@ describe("QEMU's own words", () => {
       { severity: 'warning', code, host: 'hv1', detail: expect.stringContaining(words) as string },
     ]);
   });
+});
+
+it('QEMU says against the proxy that it is deprecated, of all its shares at once', () => {
+  const safe = { host: 'hv1', name: 'db1', accelerator: 'kvm', machine: 'q35', network: 'none' } as const;
+  const drivers = new Map([
+    ['a', 'proxy'],
+    ['b', 'local'],
+    ['c', 'proxy'],
+  ] as const);
+  expect(qemuCautions(safe, drivers)).toMatchObject([
+    {
+      severity: 'warning',
+      code: 'proxy-deprecated',
+      summary: 'guest db1 on hv1: QEMU has deprecated the driver proxy of shares a, c',
+      detail: expect.stringContaining('has been deprecated and will be removed') as string,
+    },
+  ]);
 });
 
 it('what no definition says anything of has nothing of it', () => {

@@ -43,6 +43,7 @@ const prepared: readonly (readonly [string, string])[] = [
   ['systemd', 'systemd 252 (252.39-1~deb12u2)\n+PAM'],
   ['virtiofsd', '/usr/libexec/virtiofsd'],
   ['virtiofsd-version', 'virtiofsd 1.13.2\n'],
+  ['virtiofsd-help', 'Options:\n      --translate-uid <TRANSLATE_UID>\n'],
   ['cgroup', '2'],
   ['controllers', 'cpu memory pids'],
   [
@@ -127,13 +128,23 @@ describe('the AppArmor profile of a host', () => {
 });
 
 describe('what a host prints of itself', () => {
+  it('tells of virtiofsd whose it is, and whether it can take users of the guest for others', () => {
+    const virtiofsd = (rows: typeof prepared) => read(rows).capabilities.virtiofsd;
+    const path = '/usr/libexec/virtiofsd';
+    const c = 'virtiofsd version 7.2.22 (Debian)\nusing FUSE kernel interface version 7.36\n';
+    expect(virtiofsd(prepared)).toEqual({ path, kind: 'rust', translatesIds: true });
+    expect(virtiofsd(without('virtiofsd-help'))).toEqual({ path, kind: 'rust', translatesIds: false });
+    expect(virtiofsd(replaced('virtiofsd-version', c))).toEqual({ path, kind: 'c', translatesIds: false });
+    expect(virtiofsd(without('virtiofsd'))).toBeUndefined();
+  });
+
   it('is read', () => {
     const facts = read();
     expect(facts.capabilities).toMatchObject({
       qemu: { binary: '/usr/bin/qemu-system-x86_64', seccomp: true },
       kernel: '6.1.0',
       supervisor: { kind: 'systemd', version: 252 },
-      virtiofsd: { path: '/usr/libexec/virtiofsd', kind: 'rust' },
+      virtiofsd: { path: '/usr/libexec/virtiofsd', kind: 'rust', translatesIds: true },
       proxyHelper: undefined,
       cgroupVersion: 2,
       cgroupControllers: ['cpu', 'memory', 'pids'],

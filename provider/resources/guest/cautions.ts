@@ -2,11 +2,15 @@ import { describeAddress } from '../../model/address.ts';
 import { caution, type Diagnostic } from '../../model/diagnostic.ts';
 import { securityBoundaryMachines } from '../../spec/guest.ts';
 import { type GuestDesired, guestAddress } from './desired.ts';
+import type { ShareDrivers } from './share-words.ts';
 
 type Questionable = Pick<GuestDesired, 'host' | 'name' | 'accelerator' | 'machine' | 'network'>;
 
-/** What QEMU itself says against a definition, in its words. They are the same in each plan: to be shown where the guest is made or changed. */
-export function qemuCautions(guest: Questionable): readonly Diagnostic[] {
+/**
+ * What QEMU itself says against a definition, in its words. They are the same in each plan: to be shown where the guest is made or changed.
+ * @param drivers who serves the guest's shares
+ */
+export function qemuCautions(guest: Questionable, drivers: ShareDrivers = new Map()): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
   const at = { host: guest.host, resource };
   const found: Diagnostic[] = [];
@@ -53,7 +57,22 @@ export function qemuCautions(guest: Questionable): readonly Diagnostic[] {
       }),
     );
   }
+  const proxied = [...drivers].filter(([, driver]) => driver === 'proxy').map(([tag]) => tag);
+  if (proxied.length > 0) found.push(proxyCaution(guest, proxied));
   return found;
+}
+
+function proxyCaution(guest: Questionable, tags: readonly string[]): Diagnostic {
+  const resource = describeAddress(guestAddress(guest));
+  const which = `${tags.length === 1 ? 'share' : 'shares'} ${tags.join(', ')}`;
+  return caution('proxy-deprecated', `${resource}: QEMU has deprecated the driver proxy of ${which}`, {
+    ...{ host: guest.host, resource, path: ['shares'] },
+    detail: said(
+      'The 9p proxy filesystem backend driver has been deprecated and will be removed (along with its proxy helper daemon) in a future version of QEMU.',
+      'docs/about/deprecated.rst, since 8.1; it is gone in 9.2',
+    ),
+    hint: 'Install virtiofsd on the host; the guest mounts the share with "-t virtiofs" then.',
+  });
 }
 
 function said(words: string, source: string): string {

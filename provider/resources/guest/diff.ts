@@ -7,6 +7,7 @@ import type { GuestFacts } from './facts.ts';
 import { guestIntegrity, integrityParts, standsAsAsked } from './integrity.ts';
 import type { RenderedGuest } from './render.ts';
 import { missingLayers } from './requests.ts';
+import { driversFound, driversOf } from './share-words.ts';
 import { isolationChange } from './weakening.ts';
 
 /** What a change of each field costs. Everything QEMU is started with needs a restart. */
@@ -62,8 +63,12 @@ function isolationOf(
   rendered: RenderedGuest,
   why: (layer: LayerName) => string | undefined,
 ): Pick<Change, 'isolation'> {
-  const after = { definition: desired, missing: missingLayers(rendered.plan.requests) };
-  const before = facts?.stored === undefined ? 'full' : { definition: facts.stored, missing: facts.missing };
+  const { requests, shares } = rendered.plan;
+  const after = { definition: desired, missing: missingLayers(requests), drivers: driversOf(shares) };
+  const before =
+    facts?.stored === undefined
+      ? 'full'
+      : { definition: facts.stored, missing: facts.missing, drivers: driversFound(facts) };
   const isolation = isolationChange(before, after, why);
   return isolation === undefined ? {} : { isolation };
 }

@@ -1,5 +1,5 @@
 import type { FieldReason } from '../../model/change.ts';
-import type { GuestDisk, StoredGuest } from './desired.ts';
+import type { GuestDisk, GuestShare, StoredGuest } from './desired.ts';
 
 type Difference = Omit<FieldReason, 'disruption'>;
 type Value = StoredGuest[keyof StoredGuest];
@@ -17,7 +17,7 @@ export function fieldDifferences(
     return one === other ? [] : [{ path: key === '' ? [field] : [field, key], before: one, after: other }];
   });
   const [once, now] = [was, will].map((parts) => [...parts.keys()].join(', '));
-  const moved = found.length === 0 && field === 'disks' && once !== now;
+  const moved = found.length === 0 && (field === 'disks' || field === 'shares') && once !== now;
   return moved ? [{ path: [field, 'order'], before: once ?? none, after: now ?? none }] : found;
 }
 
@@ -29,6 +29,7 @@ function partsOf(value: Value): ReadonlyMap<string, string> {
   if (typeof value !== 'object') return new Map([['', String(value)]]);
   if (isFile(value)) return new Map([['', value.kind === 'digest' ? `sha256:${value.sha256}` : value.path]]);
   if (isTexts(value)) return new Map([['', shown(value)]]);
+  if (isShares(value)) return new Map(value.map((share) => [share.tag, shareText(share)]));
   if (isDisks(value)) return new Map(value.map((disk) => [disk.name, diskText(disk)]));
   return new Map(Object.entries(value).map(([key, part]) => [key, shown(part)]));
 }
@@ -45,12 +46,35 @@ function diskText({ path, format, readonly, backing, sizeMib }: GuestDisk): stri
   return [chain, readonly ? 'read-only' : 'writable', ...size].join(', ');
 }
 
+/** What was not set is not shown. */
+function shareText(share: GuestShare): string {
+  const { source, readonly, driver, writers, maxFileMib, securityModel, cache, announceSubmounts } = share;
+  const map = (kind: string, ranges: GuestShare['uidMap']) =>
+    (ranges ?? []).map(({ guest, host, count }) => `${count} ${kind} from ${guest} are ${host}`);
+  return [
+    source,
+    readonly ? 'read-only' : 'writable',
+    ...(writers === 'one' ? [] : ['by many']),
+    driver,
+    `files up to ${maxFileMib} MiB`,
+    ...(securityModel === undefined ? [] : [`security model ${securityModel}`]),
+    ...(cache === undefined ? [] : [`cache ${cache}`]),
+    ...(announceSubmounts === undefined ? [] : [announceSubmounts ? 'submounts' : 'no submounts']),
+    ...map('users', share.uidMap),
+    ...map('groups', share.gidMap),
+  ].join(', ');
+}
+
 function isFile(value: object): value is NonNullable<StoredGuest['initrd']> {
   return 'kind' in value;
 }
 
 function isDisks(value: object): value is StoredGuest['disks'] {
   return Array.isArray(value) && value.some((one) => typeof one === 'object');
+}
+
+function isShares(value: object): value is StoredGuest['shares'] {
+  return Array.isArray(value) && value.some((one) => typeof one === 'object' && one !== null && 'tag' in one);
 }
 
 function isTexts(value: object): value is readonly string[] {

@@ -7,6 +7,11 @@ import { type GuestDesired, guestAddress } from './desired.ts';
 
 /** Slots for virtio devices that every microvm has (QEMU: 8, or 24 with a second IO-APIC). */
 const microvmSlots = 8;
+/**
+ * Of the 32 slots of the root bus two are the chipset's: 0 and 31 of q35 (LPC, SATA and SMBus share the last), 0 and 1 of pc (ISA, IDE and
+ * power management share the second); `-nodefaults` leaves the others. Sources: QEMU's hw/i386/pc_q35.c and pc_piix.c; 7.2 and 10.0 take 30 and refuse a 31st.
+ */
+const pciSlots = 30;
 
 /** What a guest asks for beside its processor and memory that this QEMU cannot do: its user, disks, shared memory, network. */
 export function deviceObstacles(guest: GuestDesired, qemu: QemuCapabilities): readonly Diagnostic[] {
@@ -31,11 +36,7 @@ export function deviceObstacles(guest: GuestDesired, qemu: QemuCapabilities): re
       ),
     );
   }
-  const devices = guest.disks.length + (guest.network === 'user' ? 1 : 0);
-  if (guest.machine === 'microvm' && devices > microvmSlots) {
-    const text = `a microvm has room for ${microvmSlots} devices, not ${devices}`;
-    found.push(refuse('disks', 'microvm-full', text, 'Take fewer disks, or the machine q35.'));
-  }
+  found.push(...roomObstacles(guest, refuse));
   if (guest.sharedMemory && sharedMemoryForm(qemu, guest.machine) === undefined) {
     const text = 'this QEMU cannot put the memory of this machine into a shared file (memory-backend-memfd)';
     found.push(refuse('sharedMemory', 'shared-memory-unsupported', text, upgrade));
@@ -51,6 +52,20 @@ export function deviceObstacles(guest: GuestDesired, qemu: QemuCapabilities): re
     );
   }
   return found;
+}
+
+type Refuse = (field: string, code: string, text: string, hint: string) => Diagnostic;
+
+/** Each disk, share and network card takes a slot of the machine. */
+function roomObstacles(guest: GuestDesired, refuse: Refuse): readonly Diagnostic[] {
+  const devices = guest.disks.length + guest.shares.length + (guest.network === 'user' ? 1 : 0);
+  const isMicrovm = guest.machine === 'microvm';
+  const slots = isMicrovm ? microvmSlots : pciSlots;
+  if (devices <= slots) return [];
+  const field = guest.shares.length > 0 ? 'shares' : 'disks';
+  const text = `a ${guest.machine} has room for ${slots} disks, shares and network cards together, not ${devices}`;
+  const hint = `Take fewer${isMicrovm ? ', or the machine q35' : ': one share of a directory above gives the guest all below it'}.`;
+  return [refuse(field, isMicrovm ? 'microvm-full' : 'machine-full', text, hint)];
 }
 
 /** Images that another guest of the same wish uses too, where one of the two writes to them. The launch keeps guests apart by locks as well. */

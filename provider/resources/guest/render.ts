@@ -12,7 +12,7 @@ import { type GuestDesired, type GuestFile, guestAddress, type StoredGuest } fro
 import { launchLimits } from './limits.ts';
 import { deviceObstacles } from './qemu-obstacles.ts';
 import { layerObstacles, layerRequests } from './requests.ts';
-import { launchShares } from './shares.ts';
+import { launchShares, shareObstacles } from './shares.ts';
 import { type ShareFile, shareFiles } from './share-files.ts';
 
 /** The files a guest has on its host, as they should be. */
@@ -101,7 +101,11 @@ export function guestObstacles(guest: GuestDesired, capabilities: HostCapabiliti
       }),
     ];
   }
-  const obstacles: Diagnostic[] = [...layerObstacles(guest, capabilities), ...deviceObstacles(guest, qemu)];
+  const obstacles: Diagnostic[] = [
+    ...layerObstacles(guest, capabilities),
+    ...deviceObstacles(guest, qemu),
+    ...shareObstacles(guest, capabilities),
+  ];
   if (!qemu.machines.includes(guest.machine)) {
     obstacles.push(
       problem('machine-unknown', `${resource}: this QEMU has no machine type ${guest.machine}`, {

@@ -1,14 +1,42 @@
 import type { LaunchShare, LaunchShareDriver } from '../../jail/launch-share.ts';
+import { describeAddress } from '../../model/address.ts';
+import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { allowedDrivers } from '../../spec/share-rules.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
-import type { GuestShare, StoredGuest } from './desired.ts';
+import { type GuestDesired, type GuestShare, guestAddress, type StoredGuest } from './desired.ts';
+import { type ShareLack, shareOffer } from './share-offers.ts';
+
+type Sharing = Pick<StoredGuest, 'shares' | 'machine'>;
+
+/** Who serves one share on its host, and why. */
+export interface ShareChoice {
+  readonly share: GuestShare;
+  /** `undefined`: the host cannot serve it as it is asked for. */
+  readonly driver: LaunchShareDriver | undefined;
+  /** Why this driver and no other that was preferred; where there is none, what the host lacks. */
+  readonly reason: string;
+  /** What stood against each driver that was tried before, or against all. */
+  readonly lacks: readonly ShareLack[];
+}
+
+/** For each share the first driver of those it may have that the host can give: virtiofs, then proxy, then local. */
+export function chooseShares({ shares, machine }: Sharing, host: HostCapabilities): readonly ShareChoice[] {
+  return shares.map((share) => {
+    const lacks: ShareLack[] = [];
+    const why = (last: readonly string[]) =>
+      [...new Set([...lacks.map(({ text }) => text), ...last])].join('; ');
+    for (const name of allowedDrivers(share)) {
+      const offer = shareOffer(name, share, machine, host);
+      if (offer.kind === 'served') return { share, driver: offer.driver, reason: why([offer.by]), lacks };
+      lacks.push(offer);
+    }
+    return { share, driver: undefined, reason: why([]), lacks };
+  });
+}
 
 /** The shares of a guest as its host serves them; those that it cannot serve are left out (they are obstacles of the plan). */
-export function launchShares(
-  guest: Pick<StoredGuest, 'shares' | 'machine'>,
-  host: HostCapabilities,
-): readonly LaunchShare[] {
-  return guest.shares.flatMap((share) => {
-    const driver = driverOf(share, host);
+export function launchShares(guest: Sharing, host: HostCapabilities): readonly LaunchShare[] {
+  return chooseShares(guest, host).flatMap(({ share, driver }) => {
     if (driver === undefined) return [];
     const { tag, source, readonly, maxFileMib } = share;
     return [{ tag, source, readonly, onlyWriter: !readonly && share.writers === 'one', maxFileMib, driver }];
@@ -17,25 +45,26 @@ export function launchShares(
 
 /** What a plan shows of the choice, by tag. */
 export function shareDriverTexts(
-  guest: Pick<StoredGuest, 'shares' | 'machine'>,
+  guest: Sharing,
   host: HostCapabilities,
 ): readonly (readonly [tag: string, text: string])[] {
-  return launchShares(guest, host).map(({ tag, driver }) => [tag, driver.kind]);
+  return chooseShares(guest, host).flatMap(({ share, driver, reason }) =>
+    driver === undefined ? [] : [[share.tag, `${driver.kind}: ${reason}`] as const],
+  );
 }
 
-function driverOf(
-  share: GuestShare,
-  { virtiofsd, proxyHelper, qemu }: HostCapabilities,
-): LaunchShareDriver | undefined {
-  const wants = (name: GuestShare['driver']) => share.driver === 'auto' || share.driver === name;
-  if (wants('virtiofs') && virtiofsd !== undefined) {
-    const { cache = 'auto', announceSubmounts = false, uidMap = [], gidMap = [] } = share;
-    const { path: helper, kind: implementation } = virtiofsd;
-    return { kind: 'virtiofs', helper, implementation, cache, announceSubmounts, uidMap, gidMap };
-  }
-  if (wants('proxy') && proxyHelper !== undefined && qemu?.fsdevDrivers.includes('proxy') === true)
-    return { kind: 'proxy', helper: proxyHelper };
-  if (wants('local') && qemu?.fsdevDrivers.includes('local') === true)
-    return { kind: 'local', securityModel: share.securityModel ?? 'mapped-file' };
-  return undefined;
+/** Shares that the host cannot serve as they are asked for, with what to do instead. */
+export function shareObstacles(guest: GuestDesired, host: HostCapabilities): readonly Diagnostic[] {
+  const resource = describeAddress(guestAddress(guest));
+  return chooseShares(guest, host).flatMap(({ share, driver, reason, lacks }, index) => {
+    if (driver !== undefined) return [];
+    const asked = share.driver === 'auto' ? 'no driver can serve it' : `driver ${share.driver} cannot be had`;
+    const field = lacks.find((one) => one.field !== undefined)?.field ?? 'driver';
+    return [
+      problem('share-not-available', `${resource}: share ${share.tag}: ${asked}: ${reason}`, {
+        ...{ host: guest.host, resource, path: ['shares', index, field] },
+        hint: lacks[0]?.hint ?? 'Choose another driver.',
+      }),
+    ];
+  });
 }

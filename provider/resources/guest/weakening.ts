@@ -6,11 +6,20 @@ import { plainGuest, type StoredGuest } from './desired.ts';
 import { layerWords } from './layer-words.ts';
 import { launchLimits } from './limits.ts';
 import { whereTheHostHasIt } from './requests.ts';
+import { driverOf, type ShareDrivers, shareLine } from './share-words.ts';
 
 /** The part of a definition that its isolation depends on. */
 export type IsolationDefinition = Pick<
   StoredGuest,
-  'memoryMib' | 'vcpus' | 'accelerator' | 'sharedMemory' | 'network' | 'devices' | 'limits' | 'isolation'
+  | 'memoryMib'
+  | 'vcpus'
+  | 'accelerator'
+  | 'sharedMemory'
+  | 'shares'
+  | 'network'
+  | 'devices'
+  | 'limits'
+  | 'isolation'
 >;
 
 /** A definition on its host. */
@@ -18,6 +27,8 @@ export interface Standing {
   readonly definition: IsolationDefinition;
   /** Layers that are asked for as far as the host has them, and that it has not. */
   readonly missing: readonly LayerName[];
+  /** Who serves its shares, as far as that is known. */
+  readonly drivers: ShareDrivers;
 }
 
 /**
@@ -36,8 +47,8 @@ export function isolationChange(
   const will = layersLost(after);
   const { lost, won } = limitLines(prior, after);
   const mounts = [prior, after].map(({ definition }) => definition.isolation.hostDevMounts);
-  const had = giftsOf(prior.definition);
-  const has = giftsOf(after.definition);
+  const had = giftsOf(prior);
+  const has = giftsOf(after);
   const change: IsolationChange = {
     losses: [
       ...will.filter((layer) => !was.includes(layer)).map((layer) => layerLine(layer, after, why)),
@@ -64,6 +75,7 @@ function fullyIsolated({ definition, missing }: Standing): Standing {
   return {
     definition: { ...definition, ...plainGuest },
     missing: missing.filter((layer) => whereTheHostHasIt.includes(layer)),
+    drivers: new Map(),
   };
 }
 
@@ -92,7 +104,9 @@ const devMounts: IsolationLine = {
 };
 
 /** What a definition lets QEMU use of its host, beyond what every guest has. */
-function giftsOf(definition: IsolationDefinition): readonly IsolationLine[] {
+function giftsOf({ definition, drivers }: Standing): readonly IsolationLine[] {
+  // virtiofsd reads and writes the guest's memory
+  const virtiofs = definition.shares.some((share) => driverOf(share, drivers) === 'virtiofs');
   const onHostNetwork = (definition.isolation.off as readonly LayerName[]).includes('net-namespace');
   return [
     ...givenDevices(definition).map((path) => ({
@@ -100,13 +114,14 @@ function giftsOf(definition: IsolationDefinition): readonly IsolationLine[] {
       meaning: `QEMU may open this device of the host; what the device can do to the host, a guest that took over QEMU can do.${usesVfio([nameOf(path)]) ? lockedMemory : ''}`,
       path: ['devices'],
     })),
-    ...(definition.sharedMemory
+    ...definition.shares.map((share) => shareLine(share, drivers)),
+    ...(definition.sharedMemory || virtiofs
       ? [
           {
             what: 'a shared memory file',
             meaning:
               "The guest's memory is a file, as large as it: whoever is handed it reads and writes all of the guest.",
-            path: ['sharedMemory'],
+            path: [definition.sharedMemory ? 'sharedMemory' : 'shares'],
           },
         ]
       : []),

@@ -118,7 +118,9 @@ function machineOf(
 function virtiofsdOf(single: ReadonlyMap<string, string>): HostCapabilities['virtiofsd'] {
   const path = single.get('virtiofsd');
   if (path === undefined) return undefined;
-  return { path, kind: /^virtiofsd \d/m.test(single.get('virtiofsd-version') ?? '') ? 'rust' : 'c' };
+  const isRust = /^virtiofsd \d/m.test(single.get('virtiofsd-version') ?? '');
+  const translatesIds = isRust && (single.get('virtiofsd-help') ?? '').includes('--translate-uid');
+  return { path, kind: isRust ? 'rust' : 'c', translatesIds };
 }
 
 function names(text: string, separator: string): readonly string[] {

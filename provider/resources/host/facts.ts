@@ -150,7 +150,12 @@ done
 for host_place in ${words(virtiofsdPlaces)}; do
   [ -x "$host_place" ] || continue
   host_say virtiofsd "$host_place"
-  host_say virtiofsd-version "$(timeout 5 "$host_place" --version 2>&1 | head -c 65536)"
+  host_value=$(timeout 5 "$host_place" --version 2>&1 | head -c 65536)
+  host_say virtiofsd-version "$host_value"
+  # the Rust one alone is asked for its options
+  case $host_value in *virtiofsd\\ [0-9]*)
+    host_say virtiofsd-help "$(timeout 5 "$host_place" --help 2>&1 | head -c 65536)" ;;
+  esac
   break
 done
 for host_place in ${words(proxyPlaces)}; do

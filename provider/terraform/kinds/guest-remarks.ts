@@ -4,6 +4,8 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { qemuCautions } from '../../resources/guest/cautions.ts';
 import { guestIsolation, plainGuest } from '../../resources/guest/desired.ts';
 import { layerObstacle, layerRequests, missingLayers } from '../../resources/guest/requests.ts';
+import { driversFound, driversOf } from '../../resources/guest/share-words.ts';
+import { launchShares } from '../../resources/guest/shares.ts';
 import { type IsolationDefinition, isolationChange, type Standing } from '../../resources/guest/weakening.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { type GuestSpec, guestSchema } from '../../spec/guest.ts';
@@ -24,9 +26,10 @@ export function guestRemarks(
     prospect.change === undefined ? foreseen(address, spec, prospect) : prospect.change.isolation;
   const { accelerator = 'kvm', machine = 'q35', network = 'none' } = spec;
   const { host, name } = address;
+  const drivers = driversOn(spec, hostOf(prospect));
   return [
     ...isolationNews(address, isolation),
-    ...qemuCautions({ host, name, accelerator, machine, network }),
+    ...qemuCautions({ host, name, accelerator, machine, network }, drivers),
   ];
 }
 
@@ -46,14 +49,19 @@ function foreseen(
         : before.missing
       : missingLayers(layerRequests(definition.isolation, host));
   const why = (layer: Parameters<typeof layerObstacle>[0]) => host && layerObstacle(layer, host);
-  return isolationChange(before, { definition, missing }, why);
+  return isolationChange(before, { definition, missing, drivers: driversOn(spec, host) }, why);
+}
+
+function driversOn({ machine = 'q35', shares = [] }: Partial<GuestSpec>, host: HostCapabilities | undefined) {
+  return driversOf(host === undefined ? [] : launchShares({ machine, shares }, host));
 }
 
 function standingBefore(address: Address, { snapshot, prior }: Prospect): Standing | 'full' {
   if (prior === null) return 'full';
   const facts = snapshot?.guests.get(address.name);
-  if (facts?.stored !== undefined) return { definition: facts.stored, missing: facts.missing };
-  return { definition: weighed(parseKnown(guestSchema, prior)), missing: [] };
+  if (facts?.stored !== undefined)
+    return { definition: facts.stored, missing: facts.missing, drivers: driversFound(facts) };
+  return { definition: weighed(parseKnown(guestSchema, prior)), missing: [], drivers: new Map() };
 }
 
 /** One that is to be prepared first may get another QEMU: nothing is known of it yet. */
@@ -70,6 +78,7 @@ function weighed(spec: Partial<GuestSpec>): IsolationDefinition {
     vcpus: vcpus ?? 1,
     accelerator: accelerator ?? 'kvm',
     sharedMemory: spec.sharedMemory ?? plainGuest.sharedMemory,
+    shares: spec.shares ?? plainGuest.shares,
     network: spec.network ?? plainGuest.network,
     devices: spec.devices ?? plainGuest.devices,
     limits: (sized ? spec.limits : undefined) ?? plainGuest.limits,

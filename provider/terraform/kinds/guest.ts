@@ -19,10 +19,10 @@ import { guestObstacles, renderGuest, withQemu } from '../../resources/guest/ren
 import { layerObstacle } from '../../resources/guest/requests.ts';
 import { shareSourceObstacles } from '../../resources/guest/share-source-checks.ts';
 import { launchShares } from '../../resources/guest/shares.ts';
+import { otherGuests, sharedShareObstacles } from '../../resources/guest/share-conflicts.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { type GuestFileSpec, guestSchema } from '../../spec/guest.ts';
-import type { ObjectValue } from '../../tfplugin/types.ts';
 import { guestFile, type LocalFile, type LocalFiles } from '../files.ts';
 import type { Kind, Safety, Wish, Work } from '../kind.ts';
 import { isObject, type ObjectValue, type TerraformValue } from '../../tfplugin/types.ts';
@@ -94,6 +94,7 @@ function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): r
   return [
     ...(prepared ? guestObstacles(desired, capabilities) : []),
     ...shareSourceObstacles(desired, snapshot.sources, served),
+    ...sharedShareObstacles(desired, otherGuests([desired], snapshot.guests)),
     ...unknown.map((digest) =>
       problem('file-not-on-host', `${nameOf(desired)}: the host has no file sha256:${digest}`, {
         host: desired.host,

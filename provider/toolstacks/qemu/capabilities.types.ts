@@ -43,7 +43,14 @@ export interface HostCapabilities {
   /** Programs that the launcher or the steps need, that are missing. */
   readonly missingPrograms: readonly string[];
   /** The file sharing daemon: QEMU's own in C (until 8.0), or the Rust one; their options differ. */
-  readonly virtiofsd: { readonly path: string; readonly kind: 'c' | 'rust' } | undefined;
+  readonly virtiofsd:
+    | {
+        readonly path: string;
+        readonly kind: 'c' | 'rust';
+        /** `--translate-uid` and `--translate-gid` are known: users of the guest can be others on the host. */
+        readonly translatesIds: boolean;
+      }
+    | undefined;
   readonly proxyHelper: string | undefined;
   readonly cgroupVersion: 1 | 2 | undefined;
   /** Controllers that the host's own root cgroup can give to units; empty where limits are accepted but not enforced. */

@@ -43,6 +43,21 @@ const cases: readonly (readonly [string, LaunchPlan])[] = [
   ['kvm', planOf('10.0', { usesKvm: true })],
   ['devices', planOf('7.2', { devices: ['kvm', 'net/tun', 'vfio/12', 'vfio/vfio'] })],
   ['apparmor', planOf('7.2', { requests: { ...samplePlanParts.requests, lsm: 'on' } })],
+  [
+    'local-shares',
+    planOf('10.0', {
+      shares: [
+        {
+          ...{ tag: 'data', source: `/srv/it's a "share", 100% $(x)`, readonly: true, onlyWriter: false },
+          ...{ maxFileMib: 1024, driver: { kind: 'local', securityModel: 'mapped-file' } },
+        },
+        {
+          ...{ tag: 'w', source: '/srv/w', readonly: false, onlyWriter: true },
+          ...{ maxFileMib: 2048, driver: { kind: 'local', securityModel: 'mapped-file' } },
+        },
+      ],
+    }),
+  ],
   ['no-time-to-shut-down', planOf('7.2', { shutdownTimeoutSeconds: 0 })],
 ];
 

@@ -1,0 +1,176 @@
+#!/bin/sh
+# Starts the helpers that share directories of the host with the guest web1. Made by Stockade: edits show as drift and are undone.
+#   shares run TAG     what the helper's unit starts: looks at the directory, prepares the jail, ends as the parent of the helper's pid namespace
+#   shares inside TAG  the second half of run, in the new namespaces
+#   shares over TAG    when the helper has ended: its guest does not go on without it
+set -eu
+# a helper whose guest wants a larger file than it may have is told so, and not ended
+trap '' XFSZ
+umask 077
+PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export PATH LC_ALL
+
+script=/var/lib/stockade/guests/web1/shares
+unit=stockade-guest@web1.service
+launch_error=/run/stockade/guests/web1/launch-error
+
+# fail TEXT: ends the start of the helper, says at which step and why
+fail() {
+  printf 'stockade-share %s: %s: %s\n' "$tag" "$step" "$1" >&2
+  printf 'share %s: %s: %s\n' "$tag" "$step" "$1" >"$launch_error" || :
+  exit 56
+}
+
+stockade_untrusted() {
+  untrusted_left=$#
+  while [ "$untrusted_left" -gt 0 ]; do
+    untrusted=$1 untrusted_left=$((untrusted_left - 1))
+    shift
+    [ -f "$untrusted" ] || { printf '%s is no regular file' "$untrusted"; return 0; }
+    while [ -n "$untrusted" ]; do
+      set -- "$@" "$untrusted"
+      untrusted=${untrusted%/*}
+    done
+  done
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+    printf 'find has failed'
+}
+
+# The directory that is shared, entered; no link leads to it, and nobody else may make files of root's there for the host's users to find
+look_at_source() {
+  step=source
+  [ -e "$source" ] || [ -L "$source" ] || fail "$source is not there"
+  [ -d "$source" ] || fail "$source is no directory"
+  cd -P -- "$source" || fail "cannot enter $source"
+  [ "$(pwd -P)" = "$source" ] || fail "$source leads over a symbolic link: give the directory's own path, $(pwd -P)"
+  stat -c '%d %i' -- . >"$record" || fail "cannot write $record"
+  untrusted=$(stockade_untrusted "$helper")
+  [ -z "$untrusted" ] || fail "$untrusted: root runs it, so it and all directories above it must be root's alone"
+  [ "$readonly" = no ] || return 0
+  closed_to_others || fail "$source is written to by root for a guest, and users of the host can get at it: mount it with nosuid and nodev, or let only root enter a directory above it (chmod 0700)"
+  [ "$only_writer" = no ] || { command exec 4<. && flock -n -x 4; } || fail "another guest writes to $source; where both may, say writers = many in both"
+}
+# closed_to_others: whether the working directory is on a mount without set-user-id programs and devices, or below a directory of root's alone
+closed_to_others() {
+  above=$source
+  set -- "$above"
+  while [ -n "${above%/*}" ]; do
+    above=${above%/*}
+    set -- "$@" "$above"
+  done
+  [ -z "$(find "$@" -maxdepth 0 -uid 0 ! -perm /077 -printf . -quit)" ] || return 0
+  mounted=$(findmnt --noheadings --first-only --output VFS-OPTIONS --target .) || return 1
+  case ,$mounted, in *,nosuid,*) case ,$mounted, in *,nodev,*) return 0 ;; esac ;; esac
+  return 1
+}
+
+# A root of its own with nothing of the host but programs, libraries and the directory that is shared
+make_view() {
+  step=view
+  [ ! /proc/self/ns/mnt -ef /proc/1/ns/mnt ] || fail 'the mounts are those of the host itself'
+  [ -d "$view" ] || mkdir -- "$view" || fail "cannot make $view"
+  umask 022
+  mount -t tmpfs -o mode=755,size=65536,nosuid,nodev,noexec stockade-view "$view" || fail "cannot mount $view"
+  mkdir -p -- "$view/usr" "$view/etc" "$view/proc/sys/kernel" "$view/proc/sys/fs" "$view/host" "$view"/export || fail "cannot fill $view"
+  bind=bind
+  [ "$submounts" = no ] || bind=rbind
+  mount --no-canonicalize -o "$bind" . "$view"/export || fail "cannot mount $source"
+  set --
+  {
+    for path in /usr /etc/ld.so.cache /proc/sys/kernel/cap_last_cap /proc/sys/fs/file-max /proc/sys/fs/nr_open; do
+      [ -e "$path" ] || continue
+      [ -d "$path" ] || : >"$view$path"
+      printf '%s %s none bind,ro,nosuid,nodev 0 0\n' "$path" "$view$path"
+    done
+    for path in /bin /sbin /lib /lib32 /lib64 /libx32; do
+      if [ -L "$path" ]; then set -- "$@" "$path"
+      elif [ -d "$path" ]; then
+        mkdir -- "$view$path"
+        printf '%s %s none bind,ro,nosuid,nodev 0 0\n' "$path" "$view$path"
+      fi
+    done
+  } >"$view.fstab" || fail "cannot write $view.fstab"
+  [ $# -eq 0 ] || cp -P -- "$@" "$view/" || fail "cannot fill $view"
+  mount --all --fstab "$view.fstab" || fail 'cannot mount what the helper is to see'
+  umask 077
+  close_export
+  mount -o remount,ro "$view" && cd -- "$view" && pivot_root . host && chroot host umount --lazy / && cd / || fail 'cannot enter the view'
+}
+# No programs with set-user-id bits and no devices by way of the export, and nothing written where it is read-only; the same below, where that is seen
+close_export() {
+  options=nosuid,nodev
+  [ "$readonly" = no ] || options=ro,nosuid,nodev
+  set --
+  while read -r _ _ _ _ path _; do
+    case $path in "$view"/export | "$view"/export/*) set -- "$@" "$(printf '%b' "$path")" ;; esac
+  done </proc/self/mountinfo
+  for path do
+    mount -o "remount,bind,$options" "$path" || fail "cannot close $path"
+  done
+}
+
+# Each directory under limits of its own, by the helper that was chosen for it
+choose() {
+  tag=$1
+  case $tag in
+    data)
+      source=/srv/data readonly=no only_writer=yes submounts=no
+      record=/run/stockade/guests/web1/share-0.source view=/run/stockade/guests/web1/share-0.view helper=/usr/libexec/virtiofsd
+      service=stockade-share-web1:data
+      ;;
+    *)
+      echo "no share of this guest: $tag" >&2
+      exit 64
+      ;;
+  esac
+}
+
+# The last command: the helper is process 1 of its own pid namespace, with a file server's privileges and no more to gain
+start_helper() {
+  step=helper
+  case $tag in
+    data)
+      exec prlimit --fsize=1073741824 --core=0 --msgqueue=0 --memlock=0 --locks=0 \
+        unshare --pid --fork --kill-child \
+        sh -c 'mount -t proc -o ro,nosuid,nodev,noexec stockade-proc /proc && exec "$@" 4<&-' sh \
+        setpriv --no-new-privs --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+setgid,+setuid,+mknod,+setfcap,+sys_chroot,+setpcap,+sys_admin --inh-caps=-all \
+        /usr/libexec/virtiofsd --fd=3 --shared-dir=/export --sandbox=namespace --seccomp=kill --cache=metadata --xattr --no-announce-submounts --rlimit-nofile=0 --translate-uid=map:1000:100000:500 --translate-uid=map:0:200000:1 --translate-uid=forbid-guest:1:0:999 --translate-uid=forbid-guest:1500:0:4294965795 --translate-gid=map:1000:100007:500 --translate-gid=map:0:200007:1 --translate-gid=forbid-guest:1:0:999 --translate-gid=forbid-guest:1500:0:4294965795
+      ;;
+  esac
+}
+
+over() {
+  systemctl is-active --quiet -- "$unit" || return 0
+  verb=stop
+  if [ "${SERVICE_RESULT-}" = success ]; then
+    sleep 1
+    systemctl is-active --quiet -- "$unit" || return 0
+    verb=stop
+  fi
+  printf 'share %s: its helper has ended (%s %s); the guest cannot go on without it; what it said: journalctl --unit=%s\n' "$tag" "${EXIT_CODE-}" "${EXIT_STATUS-}" "$service" >"$launch_error" || :
+  systemctl "$verb" --no-block -- "$unit"
+}
+
+case ${1-} in
+  run)
+    choose "${2-}"
+    look_at_source
+    step=namespaces
+    exec env -i PATH="$PATH" LC_ALL=C \
+      unshare --mount --propagation private --ipc --net --uts --cgroup \
+      /bin/sh "$script" inside "$tag"
+    ;;
+  inside)
+    choose "${2-}"
+    make_view
+    start_helper
+    ;;
+  over)
+    choose "${2-}"
+    over
+    ;;
+  *)
+    echo 'usage: shares run TAG | over TAG' >&2
+    exit 64
+    ;;
+esac
