@@ -75,9 +75,9 @@ export class RestrictedGuest extends Construct {
    * @throws where that is not so, or the share cannot be
    */
   share(share: GuestShareProps): this {
-    this.#shares.push(share);
-    refuseUnlessValid(this, guestSchema.shape.shares, this.#shares);
+    refuseUnlessValid(this, guestSchema.shape.shares, [...this.#shares, share]);
     this.host.claimShare(this, share);
+    this.#shares.push(share);
     this.resource.putShares(this.#shares.map((one) => defined(one)));
     return this;
   }

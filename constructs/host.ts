@@ -1,4 +1,3 @@
-import { Token } from 'cdktf';
 import { Construct, type IConstruct } from 'constructs';
 import type { z } from 'zod';
 import { hostSchema } from '../provider/spec/host.ts';
@@ -6,6 +5,7 @@ import { refuseUnlessValid } from './check.ts';
 import { defined, type Described } from './described.ts';
 import type { StockadeFleet } from './fleet.ts';
 import { Host, type HostConfig } from './generated/host/index.ts';
+import { type ClaimedShare, ShareClaims } from './share-claims.ts';
 import { QemuUsers, type QemuUsersOptions } from './users.ts';
 
 /** A host to prepare for restricted guests. */
@@ -19,13 +19,6 @@ export interface HypervisorHostProps extends Described<HostConfig, z.input<typeo
   readonly name?: string;
 }
 
-/** What of a share its host compares. */
-interface ClaimedShare {
-  readonly source: string;
-  readonly readonly?: boolean | undefined;
-  readonly writers?: string | undefined;
-}
-
 /** A hypervisor host, prepared: directories, unit template, logger user. Nothing on it runs as an agent. */
 export class HypervisorHost extends Construct {
   /** Terraform's resource, with all that was found out about the host. */
@@ -33,7 +26,7 @@ export class HypervisorHost extends Construct {
   readonly fleet: StockadeFleet;
   /** The name as given; `resource.name` is the reference to it. */
   readonly name: string;
-  readonly #written = new Map<string, { readonly guest: IConstruct; readonly writers: string }>();
+  readonly #shares = new ShareClaims();
 
   constructor(scope: Construct, id: string, props: HypervisorHostProps) {
     super(scope, id);
@@ -55,19 +48,11 @@ export class HypervisorHost extends Construct {
   }
 
   /**
-   * Keeps two guests from writing to one directory; `RestrictedGuest` calls it for each share. Directories that only Terraform knows are the
-   * provider's to compare.
-   * @throws where another guest writes there
+   * Keeps two guests from writing to one directory, or into each other's; `RestrictedGuest` calls it for each share.
+   * @throws where another guest stands against it
    */
-  claimShare(guest: IConstruct, { source, readonly = true, writers = 'one' }: ClaimedShare): void {
-    if (readonly !== false || Token.isUnresolved(source)) return;
-    const other = this.#written.get(source);
-    if (other !== undefined && other.guest !== guest && !(writers === 'many' && other.writers === 'many')) {
-      throw new Error(
-        `${guest.node.path}: ${other.guest.node.path} writes to ${source} too; share it readonly with one of them, or say writers: 'many' in both`,
-      );
-    }
-    this.#written.set(source, { guest, writers });
+  claimShare(guest: IConstruct, share: ClaimedShare): void {
+    this.#shares.claim(guest, share);
   }
 
   /** Users for this host's guests: `new QemuUsers(host, scheme, { host, … })`. */
