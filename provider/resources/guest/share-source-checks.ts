@@ -148,12 +148,13 @@ function spellingFault(source: string): Fault | undefined {
 function exposure(source: string, { parts, mount }: ShareSourceFacts): Fault | undefined {
   if (parts === undefined || mount === undefined) return undefined;
   if (mount.options.has('nosuid') && mount.options.has('nodev')) return undefined;
-  if (parts.some(isRootsAlone)) return undefined;
+  // its own mode is the guest's to change: only what is above it counts
+  if (parts.some((part) => part.path !== plainPath(source) && isRootsAlone(part))) return undefined;
   const missing = ['nosuid', 'nodev'].filter((option) => !mount.options.has(option));
   return {
     code: 'share-source-exposed',
     says: `${source} is written to by root for the guest, and users of the host can get at it`,
-    detail: `${why} Its mount (${mount.type} on ${mount.point}) is without ${missing.join(' and ')}, and no directory on the way to it is root's alone.`,
+    detail: `${why} Its mount (${mount.type} on ${mount.point}) is without ${missing.join(' and ')}, and no directory above it is root's alone.`,
     hint: 'Put it on a mount with nosuid and nodev, or below a directory of root that only root may enter (mkdir -m 0700 /srv/closed); or share it read-only.',
   };
 }

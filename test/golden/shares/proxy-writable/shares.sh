@@ -50,15 +50,16 @@ look_at_source() {
   closed_to_others || fail "$source is written to by root for a guest, and users of the host can get at it: mount it with nosuid and nodev, or let only root enter a directory above it (chmod 0700)"
   [ "$only_writer" = no ] || { command exec 4<. && flock -n -x 4; } || fail "another guest writes to $source; where both may, say writers = many in both"
 }
-# closed_to_others: whether the working directory is on a mount without set-user-id programs and devices, or below a directory of root's alone
+# closed_to_others: whether the working directory is on a mount without set-user-id programs and devices, or below a directory of
+# root's alone. Its own mode is the guest's to change
 closed_to_others() {
   above=$source
-  set -- "$above"
+  set --
   while [ -n "${above%/*}" ]; do
     above=${above%/*}
     set -- "$@" "$above"
   done
-  [ -z "$(find "$@" -maxdepth 0 -uid 0 ! -perm /077 -printf . -quit)" ] || return 0
+  [ $# -eq 0 ] || [ -z "$(find "$@" -maxdepth 0 -uid 0 ! -perm /077 -printf . -quit)" ] || return 0
   mounted=$(findmnt --noheadings --first-only --output VFS-OPTIONS --target .) || return 1
   case ,$mounted, in *,nosuid,*) case ,$mounted, in *,nodev,*) return 0 ;; esac ;; esac
   return 1

@@ -50,15 +50,16 @@ look_at_source() {
   closed_to_others || fail "$source is written to by root for a guest, and users of the host can get at it: mount it with nosuid and nodev, or let only root enter a directory above it (chmod 0700)"
   [ "$only_writer" = no ] || { command exec 4<. && flock -n -x 4; } || fail "another guest writes to $source; where both may, say writers = many in both"
 }
-# closed_to_others: whether the working directory is on a mount without set-user-id programs and devices, or below a directory of root's alone
+# closed_to_others: whether the working directory is on a mount without set-user-id programs and devices, or below a directory of
+# root's alone. Its own mode is the guest's to change
 closed_to_others() {
   above=$source
-  set -- "$above"
+  set --
   while [ -n "${above%/*}" ]; do
     above=${above%/*}
     set -- "$@" "$above"
   done
-  [ -z "$(find "$@" -maxdepth 0 -uid 0 ! -perm /077 -printf . -quit)" ] || return 0
+  [ $# -eq 0 ] || [ -z "$(find "$@" -maxdepth 0 -uid 0 ! -perm /077 -printf . -quit)" ] || return 0
   mounted=$(findmnt --noheadings --first-only --output VFS-OPTIONS --target .) || return 1
   case ,$mounted, in *,nosuid,*) case ,$mounted, in *,nodev,*) return 0 ;; esac ;; esac
   return 1
@@ -133,8 +134,8 @@ start_helper() {
       exec prlimit --fsize=1073741824 --core=0 --msgqueue=0 --memlock=0 --locks=0 \
         unshare --pid --fork --kill-child \
         sh -c 'mount -t proc -o ro,nosuid,nodev,noexec stockade-proc /proc && exec "$@" 4<&-' sh \
-        setpriv --no-new-privs --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+setgid,+setuid,+mknod,+setfcap,+sys_chroot,+setpcap,+sys_admin --inh-caps=-all \
-        /usr/lib/qemu/virtiofsd --fd=3 -f --thread-pool-size=0 -o source=/export -o sandbox=namespace -o cache=none -o xattr -o announce_submounts
+        setpriv --no-new-privs --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+setgid,+setuid,+mknod,+setfcap,+sys_chroot,+setpcap --inh-caps=-all \
+        /usr/lib/qemu/virtiofsd --fd=3 -f --thread-pool-size=0 -o source=/export -o sandbox=chroot -o cache=none -o xattr -o announce_submounts
       ;;
   esac
 }
