@@ -145,8 +145,8 @@ start_helper() {
       exec prlimit --fsize=1073741824 --core=0 --msgqueue=0 --memlock=0 --locks=0 \
         unshare --pid --fork --kill-child \
         sh -c 'mount -t proc -o ro,nosuid,nodev,noexec stockade-proc /proc && exec "$@" 4<&-' sh \
-        setpriv --no-new-privs --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+setgid,+setuid,+mknod,+setfcap,+sys_chroot,+setpcap,+sys_admin --inh-caps=-all \
-        /usr/lib/qemu/virtiofsd --fd=3 -f --thread-pool-size=0 -o source=/export -o sandbox=namespace -o cache=auto -o xattr
+        setpriv --no-new-privs --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+setgid,+setuid,+mknod,+setfcap,+sys_chroot,+setpcap --inh-caps=-all \
+        /usr/lib/qemu/virtiofsd --fd=3 -f --thread-pool-size=0 -o source=/export -o sandbox=chroot -o cache=auto -o xattr
       ;;
   esac
 }
