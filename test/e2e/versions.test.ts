@@ -50,7 +50,7 @@ chmod 0600 *`);
   });
 
   it('answers what is on record of that version', async () => {
-    const { qemu } = (await core.see()).facts.capabilities;
+    const { qemu, virtiofsd } = (await core.see()).facts.capabilities;
     expect(qemu?.version).toMatch(new RegExp(`^${version.replace('.', '\\.')}\\.`));
     const { binary, machines, devices, fsdevDrivers, ...record } = qemuOfVersion[version];
     const flags = Object.entries(record).filter(([, flag]) => typeof flag === 'boolean');
@@ -58,6 +58,8 @@ chmod 0600 *`);
     expect(qemu).toMatchObject({ binary, fsdevDrivers });
     expect(qemu?.machines).toEqual(expect.arrayContaining([...machines]));
     expect(qemu?.devices).toEqual(expect.arrayContaining([...devices]));
+    const isRust = suite === 'trixie';
+    expect(virtiofsd).toMatchObject({ kind: isRust ? 'rust' : 'c', translatesIds: isRust });
   });
 
   it('runs guests on every machine type with all they may have, each layer as it should be', async () => {
