@@ -6,6 +6,7 @@ import { deviceNodesStep } from './device-nodes.ts';
 import { disksStep } from './disks.ts';
 import { filesStep } from './files.ts';
 import type { LaunchPlan } from './launch-plan.ts';
+import { helperShares } from './launch-share.ts';
 import { leaseStep } from './lease.ts';
 import { procCommand } from './local-shares.ts';
 import { confineGuest, labelStep } from './lsm.ts';
@@ -14,6 +15,7 @@ import { namespacesStep, pidNamespaceCommand } from './namespaces.ts';
 import { closeInherited, lastRedirections } from './open-files.ts';
 import { type GuestPlaces, guestPlaces } from './places.ts';
 import { rlimitsCommand } from './rlimits.ts';
+import { shareUnitPrefix } from './share-places.ts';
 import { seccompArguments } from './seccomp.ts';
 import { callSteps, type LauncherStep, renderStep } from './step.ts';
 import { stopFunction } from './stop.ts';
@@ -98,7 +100,7 @@ ${callSteps(inside)}
   stop) stop_guest ;;
   over)
     ${closeInherited}
-${callSteps([leaseStep(), reapStep()])}
+${endHelpers(plan)}${callSteps([leaseStep(), reapStep()])}
     ;;
   *)
     echo 'usage: launch run | stop' >&2
@@ -106,6 +108,12 @@ ${callSteps([leaseStep(), reapStep()])}
     ;;
 esac
 `.text;
+}
+
+/** Helpers of its shares end by themselves when QEMU lets go of them; one that does not is ended. */
+function endHelpers({ guest, shares }: LaunchPlan): ShellText {
+  if (helperShares(shares).length === 0) return sh``;
+  return sh`    systemctl stop --no-block -- ${word(`${shareUnitPrefix(guest)}*.service`)} || :\n`;
 }
 
 /** A guest in the host's own mount namespace sees the host's files. */

@@ -10,6 +10,9 @@ import { sourceFunctions } from './source.ts';
 import { helperViewFunctions } from './view.ts';
 import { isVirtiofs, virtiofsCommand } from './virtiofs.ts';
 
+/** Exit status of a helper whose start has failed. */
+const startFailed = 56;
+
 /** What of a guest the script of its helpers is made from. */
 export interface SharesPlan {
   readonly guest: string;
@@ -49,7 +52,7 @@ launch_error=${word(places.launchError)}
 fail() {
   printf 'stockade-share %s: %s: %s\\n' "$tag" "$step" "$1" >&2
   printf 'share %s: %s: %s\\n' "$tag" "$step" "$1" >"$launch_error" || :
-  exit 56
+  exit ${startFailed}
 }
 
 ${trustFunction}
@@ -145,6 +148,8 @@ function startCase(share: HelperShare): ShellText {
 function overFunction({ restartPolicy }: SharesPlan): ShellText {
   const verb = restartPolicy === 'on_crash' ? sh`restart` : sh`stop`;
   return sh`over() {
+  # the start of a helper that failed has said why
+  [ "\${EXIT_STATUS-}" != ${startFailed} ] || said=yes
   systemctl is-active --quiet -- "$unit" || return 0
   verb=${verb}
   if [ "\${SERVICE_RESULT-}" = success ]; then
@@ -152,7 +157,7 @@ function overFunction({ restartPolicy }: SharesPlan): ShellText {
     systemctl is-active --quiet -- "$unit" || return 0
     verb=stop
   fi
-  printf 'share %s: its helper has ended (%s %s); the guest cannot go on without it; what it said: journalctl --unit=%s\\n' "$tag" "\${EXIT_CODE-}" "\${EXIT_STATUS-}" "$service" >"$launch_error" || :
+  [ -n "\${said-}" ] || printf 'share %s: its helper has ended (%s %s); the guest cannot go on without it; what it said: journalctl --unit=%s\\n' "$tag" "\${EXIT_CODE-}" "\${EXIT_STATUS-}" "$service" >"$launch_error" || :
   systemctl "$verb" --no-block -- "$unit"
 }`;
 }

@@ -14,6 +14,7 @@ export function shareSocketText(guest: string, share: HelperShare, index: number
   return `${head}[Unit]
 Description=Stockade guest ${guest}, share ${share.tag}
 PartOf=${guestUnit(guest)}
+StartLimitIntervalSec=0
 
 [Socket]
 ListenStream=${sharePlaces(guest, index, roots).socket}
@@ -25,15 +26,14 @@ Accept=${accepts ? 'yes\nMaxConnections=1' : 'no'}
 }
 
 /**
- * Nobody else connects once QEMU has, so the socket is over then. The helper's end is the guest's end, and the other way round. `Before`: it
- * serves until its guest has gone down, and a guest that is started again waits until the last one's helper is over.
+ * Nobody else connects once QEMU has, so the socket is over then. The helper's end is the guest's end, and the other way round
+ * (`launch over`; by BindsTo= a restart of the guest would start helpers before their guest). `Before`: it serves until its guest has gone down, and a guest that is started again waits until the last one's helper is over.
  */
 export function shareServiceText(guest: string, share: HelperShare, index: number, roots: HostRoots): string {
   const { script } = sharePlaces(guest, index, roots);
   const { memoryMib, tasks, cpuPercent } = helperCgroupLimits(share);
   return `${head}[Unit]
 Description=Stockade guest ${guest}, helper of share ${share.tag}
-BindsTo=${guestUnit(guest)}
 Before=${guestUnit(guest)}
 CollectMode=inactive-or-failed
 StartLimitIntervalSec=0

@@ -216,7 +216,9 @@ for guest do
     *) member_changed "$guest" ;;
   esac
 done
-systemctl reset-failed -- $units 2>/dev/null || :`,
+set -f
+systemctl reset-failed -- $units $helpers 2>/dev/null || :
+set +f`,
   };
 }
 

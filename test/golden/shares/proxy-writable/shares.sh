@@ -141,6 +141,8 @@ start_helper() {
 }
 
 over() {
+  # the start of a helper that failed has said why
+  [ "${EXIT_STATUS-}" != 56 ] || said=yes
   systemctl is-active --quiet -- "$unit" || return 0
   verb=restart
   if [ "${SERVICE_RESULT-}" = success ]; then
@@ -148,7 +150,7 @@ over() {
     systemctl is-active --quiet -- "$unit" || return 0
     verb=stop
   fi
-  printf 'share %s: its helper has ended (%s %s); the guest cannot go on without it; what it said: journalctl --unit=%s\n' "$tag" "${EXIT_CODE-}" "${EXIT_STATUS-}" "$service" >"$launch_error" || :
+  [ -n "${said-}" ] || printf 'share %s: its helper has ended (%s %s); the guest cannot go on without it; what it said: journalctl --unit=%s\n' "$tag" "${EXIT_CODE-}" "${EXIT_STATUS-}" "$service" >"$launch_error" || :
   systemctl "$verb" --no-block -- "$unit"
 }
 
