@@ -18,6 +18,9 @@ import {
   parseMounts,
   parseShareSources,
 } from '../../provider/resources/guest/share-sources-parse.ts';
+import { LocalFiles } from '../../provider/terraform/files.ts';
+import { guestKind } from '../../provider/terraform/kinds/guest.ts';
+import { UNKNOWN } from '../../provider/tfplugin/types.ts';
 import { sampleGuest } from '../samples.ts';
 
 /** Mounts as mount(8) would make them in this order; everything is on the root's unless said otherwise. */
@@ -172,7 +175,7 @@ describe('what root writes for a guest is out of the reach of users', () => {
   it.each([
     ['a mount with nosuid and nodev', facts('/srv/data/x'), []],
     ['a mount with nosuid alone', facts('/mnt/half/x'), ['share-source-exposed']],
-    ["root's alone itself", facts('/srv/x', { '/srv/x': 0o40700 }), []],
+    ["root's alone itself", facts('/srv/x', { '/srv/x': 0o40700 }), ['share-source-exposed']],
     ["below a directory of root's alone", facts('/srv/x/y', { '/srv/x': 0o40700 }), []],
     ['below one that a group may enter', facts('/srv/x', { '/srv': 0o40710 }), ['share-source-exposed']],
     ['the root directory does not count', facts('/srv/x', { '/': 0o40700 }), ['share-source-exposed']],
@@ -199,6 +202,13 @@ describe('what root writes for a guest is out of the reach of users', () => {
     expect(obstacle?.hint).toMatch(/nosuid and nodev.*chmod|mkdir -m 0700/);
     expect(obstacle?.detail).toContain('ext4 on /) is without nosuid and nodev');
   });
+});
+
+it('a resource names the directories of its shares as far as they are known', () => {
+  const { sources } = guestKind(new LocalFiles());
+  const shares = [{ source: '/srv/x' }, { source: UNKNOWN }, { source: '/srv/y' }];
+  expect(sources?.({ shares })).toEqual(['/srv/x', '/srv/y']);
+  expect([sources?.({ shares: UNKNOWN }), sources?.({ shares: null })]).toEqual([[], []]);
 });
 
 it('another spelling of the path is told', () => {
