@@ -112,7 +112,8 @@ interface Mount extends MountFacts {
 /** The kernel's table of mounts (proc_pid_mountinfo(5)); lines that are not of its form are passed over. */
 export function parseMounts(table: string): readonly Mount[] {
   return table.split('\n').flatMap((line) => {
-    const match = /^(\d+) (\d+) \d+:\d+ \S+ (\/\S*) (\S+) (?:\S+ )*?- (\S+) /.exec(line);
+    // blanks alone part the fields: bytes of UTF-8 names count as white space otherwise
+    const match = /^(\d+) (\d+) \d+:\d+ [^ ]+ (\/[^ ]*) ([^ ]+) (?:[^ ]+ )*?- ([^ ]+) /.exec(line);
     if (match === null) return [];
     const [, id, parent, point = '', options = '', type = ''] = match;
     return [
