@@ -53,5 +53,8 @@ export const proxyPlaces = [
   '/usr/lib/qemu/virtfs-proxy-helper',
   '/usr/libexec/virtfs-proxy-helper',
   '/usr/bin/virtfs-proxy-helper',
+  // where QEMU's own installation puts it, and beside emulators in /usr/local
+  '/usr/local/libexec/virtfs-proxy-helper',
+  '/usr/local/bin/virtfs-proxy-helper',
 ] as const;
 export const helperPrograms = [...virtiofsdPlaces, ...proxyPlaces] as const;
