@@ -9,7 +9,7 @@ import { waitForSsh } from '../ready.ts';
 import { runDirectory } from '../run-record.ts';
 import { registerRun, removeRun } from '../runs.ts';
 import { bootedState, type VmImage, vmImage } from './image.ts';
-import { endOf, freePort, startMachine } from './machine.ts';
+import { endOf, freePort, patience, startMachine } from './machine.ts';
 import { sshArguments, writeKnownHosts } from './ssh.ts';
 
 /**
@@ -66,7 +66,7 @@ export class VmHost {
 
   /** Its clock stood still since its state was saved. */
   async #ready(): Promise<void> {
-    await waitForSsh(this.address, this.port);
+    await waitForSsh(this.address, this.port, patience);
     await this.run(['date', '--set', `@${(Date.now() / 1000).toFixed(1)}`]);
   }
 

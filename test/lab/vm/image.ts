@@ -17,7 +17,7 @@ import { waitForSsh } from '../ready.ts';
 import { recipeDigest, vmRecipe } from '../recipe.ts';
 import { build, hostRoot } from '../root.ts';
 import { makeKey, writeSeed } from '../seed.ts';
-import { endMachineAfter, endOf, freePort, startMachine } from './machine.ts';
+import { endMachineAfter, endOf, freePort, patience, startMachine } from './machine.ts';
 import { sshArguments, writeKnownHosts } from './ssh.ts';
 
 /** Name of the state that is saved once the machine is up. */
@@ -110,14 +110,7 @@ async function boot(directory: string, qemuRoot: string, progress: Progress): Pr
 }
 
 async function up(directory: string, work: string, port: number): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      await waitForSsh('127.0.0.1', port);
-      break;
-    } catch (error) {
-      if (tries === 5) throw error;
-    }
-  }
+  await waitForSsh('127.0.0.1', port, patience);
   const hostKeys = readFileSync(join(directory, 'host-keys'), 'utf8').trim().split('\n');
   const knownHosts = writeKnownHosts(work, port, hostKeys);
   const options = sshArguments({ keyFile: join(directory, 'key'), knownHosts, port });

@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { lines, sh, word, words } from '../../../provider/model/shell.ts';
 import { lastLines } from '../process.ts';
+import type { Patience } from '../ready.ts';
 import { vmRecipe } from '../recipe.ts';
 
 /** An emulated machine: QEMU out of a test host's root file system, so that this machine needs none. */
@@ -19,6 +20,9 @@ export interface MachineOptions {
   /** The saved state to go on from. @default boots */
   readonly state?: string;
 }
+
+/** So long an emulated machine may take to answer where this one is busy with others. */
+export const patience: Patience = { seconds: 360, answerSeconds: 30 };
 
 /** Where image and directory are seen by QEMU. */
 const image = '/mnt';
