@@ -11,14 +11,21 @@ const notShown: Readonly<Partial<Record<LayerName, LayerState>>> = {
   lsm: 'missing',
 };
 
-/** The states of a well isolated guest's layers on a container host. */
-export const containerStates = Object.fromEntries(
-  layerNames.map((layer) => [layer, notShown[layer] ?? 'effective']),
-) as Readonly<Record<LayerName, LayerState>>;
+/** The state of each layer. */
+export type LayerStates = Readonly<Record<LayerName, LayerState>>;
 
-/** What is not as it should be on a container host. */
+const allEffective = Object.fromEntries(layerNames.map((layer) => [layer, 'effective'])) as LayerStates;
+
+/** The states of a well isolated guest's layers on a container host. */
+export const containerStates: LayerStates = { ...allEffective, ...notShown };
+
+/** The same on a machine with a kernel of its own (`VmHost`): Stockade has no profile for a security module yet. */
+export const machineStates: LayerStates = { ...allEffective, lsm: 'missing' };
+
+/** What is not as it should be; on a container host where nothing else is said. */
 export function notAsExpected<T extends Pick<LayerEvidence, 'layer' | 'state'>>(
   layers: readonly T[],
+  states: LayerStates = containerStates,
 ): readonly T[] {
-  return layers.filter(({ layer, state }) => state !== containerStates[layer]);
+  return layers.filter(({ layer, state }) => state !== states[layer]);
 }

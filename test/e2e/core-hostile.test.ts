@@ -64,9 +64,9 @@ describe('a guest that prints forged lines, control sequences and megabytes with
       commandLine: `${guestCommandLine} flood_kib=0`,
     });
     await core.converge(core.wish([loud]));
-    const flooding = () => core.serialLog('loud').includes('STOCKADE 7 ok');
+    const flooding = async () => (await core.serialLog('loud')).includes('STOCKADE 7 ok');
     await core.until(flooding);
-    expect(flooding()).toBe(true);
+    expect(await flooding()).toBe(true);
     const both = core.wish([loud, core.guest('quiet')]);
     const { results } = await core.converge(both);
     expect(results.filter(({ id }) => !id.startsWith('guest quiet '))).toEqual([]);

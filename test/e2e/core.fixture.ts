@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect } from 'vitest';
 import type { SshTarget } from '../../provider/connect/target.ts';
@@ -20,8 +20,9 @@ import { hostRemoval } from '../../provider/resources/host/operations.ts';
 import { qemuUsersRemoval } from '../../provider/resources/qemu-users/operations.ts';
 import { standstillKernel } from '../lab/guest/standstill.ts';
 import type { LabHost } from '../lab/lab.ts';
+import type { TestHost } from '../lab/test-host.ts';
 import { ends, value } from './preparation.fixture.ts';
-import { notAsExpected } from '../container-host.ts';
+import { containerStates, type LayerStates, notAsExpected } from '../container-host.ts';
 
 /** Where a kernel lies on the test hosts whose processor stands still. */
 export const stillKernel = '/srv/kernels/still';
@@ -49,24 +50,19 @@ export interface Applied {
   readonly snapshot: HostSnapshot;
 }
 
-/** A test host of any kind, as the core needs it. */
-export interface CoreHost
-  extends Pick<LabHost, 'name' | 'address' | 'user' | 'keyFile' | 'hostPublicKeys' | 'run'> {
-  readonly port: number;
-  /** Where its files can be seen from here. */
-  readonly pathFromHere?: LabHost['pathFromHere'];
-}
-
 /** One fleet's work on one test host by the core alone: observe, plan, write. */
 export class Core {
   readonly fleet: string;
   readonly target: SshTarget;
   readonly link: Fleet;
   readonly events: ExecutorEvent[] = [];
-  readonly #host: CoreHost;
+  readonly #host: TestHost;
+  readonly #states: LayerStates;
 
-  constructor(host: CoreHost, fleet = 'first') {
+  /** `states`: those of a guest in order on this host. */
+  constructor(host: TestHost, fleet = 'first', states: LayerStates = containerStates) {
     this.fleet = fleet;
+    this.#states = states;
     this.#host = host;
     this.target = {
       connection: 'ssh2',
@@ -149,7 +145,7 @@ export class Core {
   async converge(wish: HostWish): Promise<Applied> {
     const applied = await this.apply(wish);
     expect(ends(applied.results).filter((end) => !/^(same|changed) /.test(end))).toEqual([]);
-    expect(faultsOf(applied.snapshot, wish)).toEqual({});
+    expect(faultsOf(applied.snapshot, wish, this.#states)).toEqual({});
     expect(pending(wish, applied.snapshot)).toEqual([]);
     return applied;
   }
@@ -169,9 +165,9 @@ export class Core {
   }
 
   /** Looks again and again until what is seen will do; after a minute the last look is what it is. */
-  async until(enough: (snapshot: HostSnapshot) => boolean): Promise<HostSnapshot> {
+  async until(enough: (snapshot: HostSnapshot) => boolean | Promise<boolean>): Promise<HostSnapshot> {
     let snapshot = await this.see();
-    for (let left = 120; left > 0 && !enough(snapshot); left--) {
+    for (let left = 120; left > 0 && !(await enough(snapshot)); left--) {
       await new Promise((resolve) => setTimeout(resolve, 500));
       snapshot = await this.see();
     }
@@ -179,14 +175,9 @@ export class Core {
   }
 
   /** What a guest printed on its serial console, as it is in the log. */
-  serialLog(guest: string): Buffer {
+  async serialLog(guest: string): Promise<Buffer> {
     const files = ['serial.0', 'serial.1'].map((name) => `${guestPlaces(guest).logDirectory}/${name}`);
-    const here = (file: string): string => {
-      const path = this.#host.pathFromHere?.(file);
-      if (path === undefined) throw new Error('the files of this host cannot be seen from here');
-      return path;
-    };
-    return Buffer.concat(files.map((file) => readFileSync(here(file))));
+    return Buffer.concat(await Promise.all(files.map((file) => this.#host.read(file))));
   }
 
   async unitProperty(guest: string, property: string): Promise<string> {
@@ -209,18 +200,24 @@ export function shown(changes: readonly Change[]): readonly string[] {
     );
 }
 
-/** What is not as it should be on a container host, by guest. */
+/** What is not as it should be, by guest; on a container host where nothing else is said. */
 export function faultsOf(
   snapshot: HostSnapshot,
   { guests }: HostWish,
+  states: LayerStates = containerStates,
 ): Readonly<Record<string, readonly string[]>> {
-  const found = guests.map(({ name }) => [name, faults(snapshot.evidence.get(name))] as const);
+  const found = guests.map(({ name }) => [name, faults(snapshot.evidence.get(name), states)] as const);
   return Object.fromEntries(found.filter(([, list]) => list.length > 0));
 }
 
-export function faults(evidence: GuestEvidence | undefined): readonly string[] {
+export function faults(
+  evidence: GuestEvidence | undefined,
+  states: LayerStates = containerStates,
+): readonly string[] {
   if (evidence === undefined || evidence.layers.length === 0) return ['no evidence'];
-  return notAsExpected(evidence.layers).map(({ layer, state, observed }) => `${layer} ${state}: ${observed}`);
+  return notAsExpected(evidence.layers, states).map(
+    ({ layer, state, observed }) => `${layer} ${state}: ${observed}`,
+  );
 }
 
 export function deviceModelOf(snapshot: HostSnapshot, guest: string): number {

@@ -73,10 +73,12 @@ chmod 0600 *`);
       }),
     );
     await core.converge(core.wish(guests));
-    const serial = (guest: string) => core.serialLog(guest).toString('latin1');
-    await core.until(() => guests.every(({ name }) => serial(name).includes(guestBanner)));
-    for (const { name, disks } of guests) {
-      const lines = serial(name).split(/\r?\n/);
+    const serials = () =>
+      Promise.all(guests.map(async ({ name }) => (await core.serialLog(name)).toString('latin1')));
+    await core.until(async () => (await serials()).every((text) => text.includes(guestBanner)));
+    const said = await serials();
+    for (const [index, { name, disks }] of guests.entries()) {
+      const lines = (said[index] ?? '').split(/\r?\n/);
       expect([name, lines.find((line) => line.startsWith(guestBanner))]).toEqual([name, expect.any(String)]);
       const found = lines.filter((line) => line.startsWith('disk '));
       expect([name, found]).toEqual([

@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
-import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ShellText } from '../../provider/model/shell.ts';
 import { type HostLink, linkOf } from './addresses.ts';
 import { bootScript } from './boot-script.ts';
@@ -8,6 +18,7 @@ import { cgroupMembers, makeCgroups } from './cgroup.ts';
 import { waitForSsh } from './ready.ts';
 import { type CommandOptions, type CommandOutput, capture, lastLines } from './process.ts';
 import { cgroupOf, endProcesses, type RunRecord, removeInterface, runDirectory } from './run-record.ts';
+import type { TestHost } from './test-host.ts';
 
 /** A command for a host: shell text, or a program and its arguments. */
 export type HostCommand = ShellText | readonly [string, ...string[]];
@@ -20,7 +31,7 @@ export interface BootSettings {
 }
 
 /** A test host: a container with its own systemd, sshd, network and root file system. */
-export class LabHost {
+export class LabHost implements TestHost {
   readonly name: string;
   readonly port = 22;
   readonly user = 'root';
@@ -120,6 +131,18 @@ export class LabHost {
   /** Copies a file of this machine to the running host; its directory must be there. */
   copyIn(file: string, pathOnHost: string): void {
     copyFileSync(file, this.pathFromHere(pathOnHost));
+  }
+
+  read(pathOnHost: string): Promise<Buffer> {
+    return readFile(this.pathFromHere(pathOnHost));
+  }
+
+  write(pathOnHost: string, content: string | Buffer, mode = 0o644): Promise<void> {
+    const file = this.pathFromHere(pathOnHost);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+    chmodSync(file, mode);
+    return Promise.resolve();
   }
 
   get isRunning(): boolean {

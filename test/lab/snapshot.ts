@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Dirent, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LabHost } from './lab.ts';
+import type { TestHost } from './test-host.ts';
 
 /** What a host looks like: sorted lines, one per thing, by kind. Two of them are compared with `compareSnapshots`. */
 export interface HostSnapshot {
@@ -21,10 +22,14 @@ export interface HostSnapshot {
   readonly namespaces: readonly string[];
 }
 
-const watched = ['boot', 'dev', 'etc', 'home', 'opt', 'root', 'run', 'srv', 'tmp', 'usr/local', 'var'];
+/** Directories whose files are looked at, as seen from the root. */
+export const watched = ['boot', 'dev', 'etc', 'home', 'opt', 'root', 'run', 'srv', 'tmp', 'usr/local', 'var'];
+
+/** Files of accounts, below /etc. */
+export const accountDatabases = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 'subgid'] as const;
 
 /** What changes by itself: journals and logins, systemd's own bookkeeping, clocks, what a login leaves, previous account files. */
-const volatilePaths = [
+export const volatilePaths: readonly RegExp[] = [
   /^run\/(log|utmp|sudo|motd\.dynamic|credentials|user)(\/|$)/,
   /^run\/systemd\/(journal|sessions|users|transient|units|propagate|inhibit|seats|notify|private|cgroups-agent|generator)/,
   /^run\/(dbus|host|udev|initctl|sshd\.pid|mount)(\/|$)/,
@@ -39,7 +44,7 @@ const volatilePaths = [
 ];
 
 /** Come and go by themselves: logins, and what systemd starts and stops at will. */
-const volatileProcesses =
+export const volatileProcesses =
   /^\S+ (sshd(-session)?|\(sd-pam\)|systemd-(hostnam|timedate|locale|userwor|tmpfile).*|\(.*\)|agetty)$/;
 const ownUnits = /^(systemd-|user-|user@|session-|modprobe@|system-modprobe|init\.scope)/;
 const digestedBytes = 1024 * 1024;
@@ -51,7 +56,7 @@ export async function snapshotHost(host: LabHost): Promise<HostSnapshot> {
   const root = `/proc/${first}/root`;
   return {
     processes: processes(join(root, 'proc')),
-    mounts: mounts(first),
+    mounts: mounts(readText(`/proc/${first}/mountinfo`)),
     accounts: accounts(root),
     interfaces: readdirSync(join(root, 'sys/class/net')).sort(),
     files: watched.flatMap((directory) => files(root, directory)).sort(),
@@ -67,6 +72,9 @@ export function compareSnapshots(before: HostSnapshot, after: HostSnapshot): rea
     ...without(after[kind], before[kind]).map((line) => `+ ${kind}: ${line}`),
   ]);
 }
+
+/** Systemd's own services have mount and uts namespaces of their own that change when they restart. */
+export const volatileNamespaces = /^(systemd|\(sd-|sshd)/;
 
 /** Counts: two processes of one name are two lines. */
 function without(lines: readonly string[], others: readonly string[]): readonly string[] {
@@ -91,8 +99,9 @@ function processes(proc: string): readonly string[] {
     .sort();
 }
 
-function mounts(pid: number): readonly string[] {
-  return readText(`/proc/${pid}/mountinfo`)
+/** Of the text of a `mountinfo`. */
+export function mounts(text: string): readonly string[] {
+  return text
     .trimEnd()
     .split('\n')
     .flatMap((line) => {
@@ -104,7 +113,7 @@ function mounts(pid: number): readonly string[] {
     .sort();
 }
 
-async function units(host: LabHost): Promise<readonly string[]> {
+export async function units(host: TestHost): Promise<readonly string[]> {
   const types = '--type=service,socket,slice,timer,path,scope';
   const listed = await host.run([
     'systemctl',
@@ -125,8 +134,7 @@ async function units(host: LabHost): Promise<readonly string[]> {
 }
 
 function accounts(root: string): readonly string[] {
-  const databases = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 'subgid'];
-  return databases.flatMap((name) =>
+  return accountDatabases.flatMap((name) =>
     readText(join(root, 'etc', name))
       .trimEnd()
       .split('\n')
@@ -141,8 +149,7 @@ function namespaces(root: string): readonly string[] {
   const first = kinds.map((kind) => readLink(join(proc, '1/ns', kind)));
   const others = readdirSync(proc)
     .filter((name) => /^\d+$/.test(name))
-    // systemd's own services have mount and uts namespaces of their own that change when they restart.
-    .filter((pid) => !/^(systemd|\(sd-|sshd)/.test(readText(join(proc, pid, 'comm'))))
+    .filter((pid) => !volatileNamespaces.test(readText(join(proc, pid, 'comm'))))
     .flatMap((pid) => kinds.map((kind) => readLink(join(proc, pid, 'ns', kind))))
     .filter((id) => id !== '' && !first.includes(id));
   return [...named, ...new Set(others)].sort();

@@ -1,13 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ShellText } from '../../../provider/model/shell.ts';
+import { dirname, join } from 'node:path';
+import { ShellText, sh, word } from '../../../provider/model/shell.ts';
 import type { Progress } from '../cache.ts';
 import type { HostCommand } from '../host.ts';
 import { type CommandOptions, type CommandOutput, capture, lastLines } from '../process.ts';
 import { waitForSsh } from '../ready.ts';
 import { runDirectory } from '../run-record.ts';
 import { registerRun, removeRun } from '../runs.ts';
+import type { TestHost } from '../test-host.ts';
 import { bootedState, type VmImage, vmImage } from './image.ts';
 import { endOf, freePort, patience, startMachine } from './machine.ts';
 import { sshArguments, writeKnownHosts } from './ssh.ts';
@@ -16,7 +17,7 @@ import { sshArguments, writeKnownHosts } from './ssh.ts';
  * A test host that is an emulated machine with a kernel of its own. Cgroup limits, device rules and AppArmor are enforced
  * there, as they are on real hosts and are not on container hosts.
  */
-export class VmHost {
+export class VmHost implements TestHost {
   readonly name = 'vm1';
   readonly address = '127.0.0.1';
   readonly user = 'root';
@@ -103,6 +104,19 @@ export class VmHost {
       ...sshArguments(place),
     ]);
     if (output.exitCode !== 0) throw new Error(`cannot copy ${file} to ${this.name}: ${output.stderr}`);
+  }
+
+  async read(pathOnHost: string): Promise<Buffer> {
+    return Buffer.from(await this.run(sh`base64 -w0 ${word(pathOnHost)}`), 'base64');
+  }
+
+  async write(pathOnHost: string, content: string | Buffer, mode = 0o644): Promise<void> {
+    const stdin = Buffer.from(content).toString('base64');
+    const file = word(pathOnHost);
+    await this.run(
+      sh`mkdir -p ${word(dirname(pathOnHost))} && base64 -d >${file} && chmod ${word(mode.toString(8))} ${file}`,
+      { stdin },
+    );
   }
 
   /** Ends the machine and removes all it made. Safe to repeat. */
