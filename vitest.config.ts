@@ -1,6 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-/** Fast projects need neither root nor a host; `e2e` and `conformance` start real ones and run few files at a time. */
+/** On an emulated machine: beside others it would take many times as long. */
+const onMachine = 'test/e2e/vm-host.test.ts';
+
+/**
+ * Fast projects need neither root nor a host; `e2e`, `machine` and `conformance` start real ones and run few files at a time.
+ */
 const fast = (name: string) => ({
   test: {
     name,
@@ -10,14 +15,21 @@ const fast = (name: string) => ({
     sequence: { groupOrder: 0 },
   },
 });
-const slow = (name: string, groupOrder: number, include: string[]) => ({
+const slow = (
+  name: string,
+  groupOrder: number,
+  include: string[],
+  exclude: string[] = [],
+  seconds = 300,
+) => ({
   test: {
     name,
     include,
+    exclude,
     environment: 'node' as const,
     setupFiles: ['test/setup.ts'],
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: seconds * 1000,
+    hookTimeout: seconds * 1000,
     maxWorkers: 4,
     sequence: { groupOrder },
   },
@@ -29,8 +41,9 @@ export default defineConfig({
       fast('unit'),
       fast('golden'),
       fast('property'),
-      slow('e2e', 1, ['test/e2e/**/*.test.ts', 'test/lab/**/*.test.ts']),
-      slow('conformance', 2, ['test/conformance/**/*.test.ts']),
+      slow('e2e', 1, ['test/e2e/**/*.test.ts', 'test/lab/**/*.test.ts'], [onMachine]),
+      slow('machine', 2, [onMachine], [], 1200),
+      slow('conformance', 3, ['test/conformance/**/*.test.ts']),
     ],
   },
 });

@@ -19,9 +19,8 @@ import type { TestHost } from '../lab/test-host.ts';
 import { Core, deviceModelOf, faultsOf, pending, stillKernel } from './core.fixture.ts';
 import { ends, value } from './preparation.fixture.ts';
 
-/** What the launcher lets a guest of one processor have by `ulimit`, and what its unit lets it have. */
+/** What the launcher lets a guest of one processor have. */
 export const processLimit = 81;
-export const taskLimit = 97;
 
 /** What we keep on a host for as long as a fleet is there: who had the lock, the last lease, uids that rest, what a QEMU can do. */
 const bookkeeping =
@@ -37,8 +36,9 @@ export interface SiegeOptions {
   readonly snapshot: () => Promise<HostSnapshot>;
   /** The layers of a guest in order on this host. @default a container host's */
   readonly states?: LayerStates;
-  /** What the neighbours are beside plain. */
+  /** What the neighbours, and what `evil` are beside plain. */
   readonly neighbour?: Partial<GuestDesired>;
+  readonly evil?: Partial<GuestDesired>;
 }
 
 /** What was seen of a device model that does its worst. */
@@ -95,7 +95,8 @@ export class Siege {
 
   hostileWish(): HostWish {
     const { attacker } = this;
-    const wish = this.#withUsers(attacker.wish([attacker.guest('evil', { shutdownTimeoutSeconds: 2 })]));
+    const guest = attacker.guest('evil', { shutdownTimeoutSeconds: 2, ...this.#options.evil });
+    const wish = this.#withUsers(attacker.wish([guest]));
     return { ...wish, host: { ...wish.host, qemuBinary: hostileBinary } };
   }
 

@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
+import { runProbes } from '../../provider/executor/probes.ts';
+import type { LayerEvidence } from '../../provider/model/evidence.ts';
+import { guestUnit, unitDirectory } from '../../provider/model/paths.ts';
+import { sh, type ShellText, word, words } from '../../provider/model/shell.ts';
+import type { GuestDesired } from '../../provider/resources/guest/desired.ts';
+import { machineStates } from '../container-host.ts';
+import { restlessKernel, standstillKernel } from '../lab/guest/standstill.ts';
+import { placeHostileModel } from '../lab/hostile/hostile.ts';
+import { snapshotVmHost } from '../lab/vm/snapshot.ts';
+import { useVmHost } from '../lab/vitest.ts';
+import { expectAllWell, Siege } from './containment.fixture.ts';
+import { Core, faultsOf, pending, stillKernel } from './core.fixture.ts';
+import { value } from './preparation.fixture.ts';
+
+const running = useVmHost();
+const mib = 1024 * 1024;
+/** What a guest of one processor may have. */
+const taskLimit = 97;
+
+/** A guest whose bandwidth is limited too. */
+const limited: Partial<GuestDesired> = {
+  disks: [
+    { name: 'root', path: '/srv/disks/root.img', format: 'raw', readonly: true, backing: [], sizeMib: 1 },
+  ],
+  limits: { ioReadMibPerSecond: 20, ioWriteMibPerSecond: 5 },
+};
+
+const limitsOf = (snapshot: HostSnapshot, guest: string): LayerEvidence => {
+  const found = snapshot.evidence.get(guest)?.layers.find(({ layer }) => layer === 'cgroup-limits');
+  if (found === undefined) throw new Error(`nothing was seen of ${guest}`);
+  return found;
+};
+
+/** A guest's own directory among the control groups. */
+const groupOf = (guest: string): ShellText =>
+  word(`/sys/fs/cgroup/system.slice/system-stockade\\x2dguest.slice/${guestUnit(guest)}`);
+
+/** Of files that have a `NAME NUMBER` a line. */
+const numbersOf = (text: string): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '))
+      .map(([name = '', number]) => [name, Number(number)]),
+  );
+
+describe('a guest on a host with a kernel of its own', () => {
+  /** Each takes one limit out of the drop-in of its guest. */
+  const broken: readonly (readonly [guest: string, setting: string, observed: string])[] = [
+    ['memory', 'MemoryMax', `memory.max is max, not ${240 * mib}`],
+    ['swap', 'MemorySwapMax', 'memory.swap.max is max, not 0'],
+    ['cpu', 'CPUQuota', 'cpu.max is max 100000, not 150 %'],
+    ['pids', 'TasksMax', 'pids.max is '],
+    ['reads', 'IOReadBandwidthMax', `io.max has rbps max for 254:0, not ${20 * mib}`],
+    ['writes', 'IOWriteBandwidthMax', `io.max has wbps max for 254:0, not ${5 * mib}`],
+    [
+      'devices',
+      'Device[PA]',
+      'the device rule lets /dev/kmsg through; the device rule lets /dev/mem through',
+    ],
+  ];
+  let core: Core;
+  const wish = () => core.wish(broken.map(([name]) => core.guest(name, limited)));
+
+  beforeAll(async () => {
+    await running.host.write(stillKernel, standstillKernel());
+    await running.host.run(sh`mkdir -p /srv/disks && truncate --size 1M /srv/disks/root.img`);
+    core = new Core(running.host, 'first', machineStates);
+  });
+  afterAll(async () => {
+    expectAllWell(await core.leave(broken.map(([name]) => name)));
+    await core.link.close();
+  });
+
+  it('has every layer effective, its limits by the files of the kernel', async () => {
+    const { snapshot } = await core.converge(wish());
+    expect(limitsOf(snapshot, 'memory').raw).toEqual(
+      expect.arrayContaining([
+        `memory.max ${240 * mib}`,
+        'memory.swap.max 0',
+        'cpu.max 150000 100000',
+        `pids.max ${taskLimit}`,
+        `io.max 254:0 rbps=${20 * mib} wbps=${5 * mib} riops=max wiops=max`,
+        'open /dev/kmsg: refused; outside the cgroup: opened',
+        'open /dev/mem: refused; outside the cgroup: opened',
+      ]),
+    );
+    const files = ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max', 'io.max'];
+    const shown = await running.host.run(sh`cd ${groupOf('memory')} && grep -H '' ${words(files)}`);
+    for (const line of shown.trim().split('\n')) {
+      expect(limitsOf(snapshot, 'memory').raw).toContain(line.replace(':', ' '));
+    }
+  });
+
+  it('is held by these limits: memory, tasks, processor and devices', async () => {
+    const inside = (text: ShellText) =>
+      running.host.exec(
+        sh`sh -c ${word(
+          sh`echo 0 >${groupOf('memory')}/cgroup.procs
+${text}`.text,
+        )}`,
+      );
+    const events = async (file: string) =>
+      numbersOf(await running.host.run(sh`cat ${groupOf('memory')}/${word(file)}`));
+    const device = await inside(sh`head -c 1 /dev/kmsg >/dev/null; mknod /tmp/node c 1 11; ls /tmp/node`);
+    expect(device.stderr).toContain("'/dev/kmsg' for reading: Operation not permitted");
+    expect(device.stderr).toContain('/tmp/node: Operation not permitted');
+    expect((await inside(sh`for each in $(seq ${taskLimit}); do sleep 1 & done; wait`)).stderr).toMatch(
+      /fork/i,
+    );
+    expect((await events('pids.events'))['max']).toBeGreaterThan(0);
+    const before = (await events('cpu.stat'))['nr_throttled'] ?? 0;
+    await inside(sh`for each in 1 2 3; do timeout 1 sh -c 'while :; do :; done' & done; wait`);
+    expect((await events('cpu.stat'))['nr_throttled']).toBeGreaterThan(before);
+  });
+
+  it('shows each limit that is taken from its unit, and the next Apply heals it', async () => {
+    const edits = broken.map(([name, setting]) => {
+      const dropIn = word(`${unitDirectory}/${guestUnit(name)}.d/10-stockade.conf`);
+      return sh`sed -i ${word(`/^${setting}/d`)} ${dropIn}`;
+    });
+    await running.host.run(sh`${edits.reduce((all, edit) => sh`${all} && ${edit}`)} && systemctl daemon-reload
+systemctl restart -- ${words(broken.map(([name]) => guestUnit(name)))}`);
+    const seen = await core.until((now) =>
+      broken.every(([name]) => limitsOf(now, name).state === 'ineffective'),
+    );
+    for (const [name, , observed] of broken) {
+      expect([name, limitsOf(seen, name)]).toMatchObject([
+        name,
+        { state: 'ineffective', observed: expect.stringContaining(observed) as string },
+      ]);
+      expect(faultsOf(seen, core.wish([core.guest(name)]), machineStates)[name]).toHaveLength(1);
+    }
+    expect(pending(wish(), seen)).toEqual(
+      broken.map(([name]) => `${name} restart integrity.isolation, integrity.unit`),
+    );
+    await core.converge(wish());
+  });
+
+  it('has a limit back that was lifted while it runs', async () => {
+    await running.host.run(
+      sh`echo max >${groupOf('memory')}/memory.max && echo max >${groupOf('pids')}/pids.max`,
+    );
+    const seen = await core.see();
+    expect(limitsOf(seen, 'memory')).toMatchObject({ state: 'ineffective' });
+    expect(pending(wish(), seen)).toEqual(
+      ['memory', 'pids'].map((name) => `${name} restart integrity.isolation`),
+    );
+    await core.converge(wish());
+  });
+
+  it('stops every probe there is, those of memory and devices too', async () => {
+    const { results, milliseconds } = value(await runProbes(core.link, core.target, { fleet: 'first' }));
+    console.log(`${results.length} probes in ${milliseconds} ms`);
+    const named = (outcome: string) =>
+      results.filter((result) => result.outcome === outcome).map(({ name }) => name);
+    expect(named('unproven')).toEqual([]);
+    expect(named('got-through').sort()).toEqual(['setpgid', 'setsid']);
+    expect(results.find(({ name }) => name === 'use-memory')).toMatchObject({
+      stoppedBy: 'cgroup-limits',
+      observed: 'SIGKILL',
+      control: 'success',
+    });
+  });
+});
+
+describe('a device model that does its worst on a host with a kernel of its own', () => {
+  const bounds = { seconds: 240, processes: 60, memoryMib: 96 };
+  /** Fewer than its user may have processes. */
+  const tasks = 40;
+  const restless = '/srv/kernels/restless';
+  let siege: Siege;
+  beforeAll(async () => {
+    await running.host.write(restless, restlessKernel());
+    siege = await Siege.lay({
+      host: running.host,
+      bounds,
+      uidBase: 1_700_000_000,
+      snapshot: () => snapshotVmHost(running.host),
+      states: machineStates,
+      neighbour: { kernel: { kind: 'host', path: restless } },
+      evil: { limits: { tasks } },
+    });
+  });
+  afterAll(() => siege.close());
+
+  /** Processor time that guests have had. Unit: microseconds. */
+  const used = async (): Promise<readonly number[]> => {
+    const guests = ['web1', 'web2', 'evil'].map((name) => sh`${groupOf(name)}/cpu.stat`);
+    const shown = await running.host.run(
+      sh`grep -h usage_usec ${guests.reduce((all, file) => sh`${all} ${file}`)}`,
+    );
+    return shown
+      .trim()
+      .split('\n')
+      .map((line) => Number(line.split(' ')[1]));
+  };
+
+  it('has its share of the processors and the tasks of its unit, no more, and ends without a trace', async () => {
+    const uid = await siege.unleash();
+    const before = await used();
+    const { most, report } = await siege.watch(uid);
+    const [web1 = 0, web2 = 0, evil = 0] = (await used()).map((time, index) => time - (before[index] ?? 0));
+    expect(report).toMatchObject({ killed: '0', traced: '0', seen: '0', files: '0', through: 'none' });
+    // of two processors each of three has its share
+    expect(Math.min(web1, web2)).toBeGreaterThan(evil / 3);
+    const refused = numbersOf(await running.host.run(sh`cat ${groupOf('evil')}/pids.events`));
+    expect(refused['max']).toBeGreaterThan(0);
+    expect(most).toBeLessThan(tasks);
+    expect(most).toBeGreaterThan(tasks / 2);
+    await siege.neighboursAreWell();
+    await siege.logsAreBounded();
+    await siege.endsWithoutTrace(uid);
+  });
+
+  it('is ended alone when it takes more memory than it may', async () => {
+    await placeHostileModel(running.host, { ...bounds, memoryMib: 600 });
+    const uid = await siege.unleash();
+    await siege.attacker.until(
+      async () => (await siege.attacker.unitProperty('evil', 'ActiveState')) === 'failed',
+    );
+    expect(await siege.attacker.unitProperty('evil', 'Result')).toBe('oom-kill');
+    const log = await running.host.run(['dmesg']);
+    const kills = [...log.matchAll(/oom-kill:constraint=(\w+).*oom_memcg=([^,]+)/g)];
+    console.log(
+      log
+        .split('\n')
+        .filter((line) => /oom/i.test(line))
+        .join('\n'),
+    );
+    expect([...new Set(kills.map(([, constraint, group]) => `${constraint} ${group}`))]).toEqual([
+      `CONSTRAINT_MEMCG /system.slice/system-stockade\\x2dguest.slice/${guestUnit('evil')}`,
+    ]);
+    expect(kills.length).toBeGreaterThan(0);
+    await siege.neighboursAreWell();
+    await placeHostileModel(running.host, bounds);
+    await siege.endsWithoutTrace(uid);
+  });
+
+  it('has left nothing anywhere when its neighbours go too', async () => {
+    await siege.lift();
+  });
+});
