@@ -124,15 +124,15 @@ ${text}`.text,
     });
     await running.host.run(sh`${edits.reduce((all, edit) => sh`${all} && ${edit}`)} && systemctl daemon-reload
 systemctl restart -- ${words(broken.map(([name]) => guestUnit(name)))}`);
-    const seen = await core.until((now) =>
-      broken.every(([name]) => limitsOf(now, name).state === 'ineffective'),
-    );
+    // until each has come up, with this one fault
+    const faultsIn = (now: HostSnapshot) => faultsOf(now, wish(), machineStates);
+    const seen = await core.until((now) => broken.every(([name]) => faultsIn(now)[name]?.length === 1));
     for (const [name, , observed] of broken) {
       expect([name, limitsOf(seen, name)]).toMatchObject([
         name,
         { state: 'ineffective', observed: expect.stringContaining(observed) as string },
       ]);
-      expect(faultsOf(seen, core.wish([core.guest(name)]), machineStates)[name]).toHaveLength(1);
+      expect(faultsIn(seen)[name]).toHaveLength(1);
     }
     expect(pending(wish(), seen)).toEqual(
       broken.map(([name]) => `${name} restart integrity.isolation, integrity.unit`),
