@@ -61,7 +61,7 @@ async function whileWorking(
   await core.apply(core.wish([guest]));
   const seen: Readonly<Record<string, string>>[] = [];
   const held = new Set<string>();
-  for (let left = 600; left > 0 && !core.serialLog('web2').includes('SHARE-DONE'); left--) {
+  for (let left = 600; left > 0 && !(await core.serialLog('web2')).includes('SHARE-DONE'); left--) {
     const found = (await core.see()).evidence.get('web2');
     if (found === undefined) continue;
     seen.push(faults(found));
@@ -69,7 +69,7 @@ async function whileWorking(
       if (/ [fd] \d+:\d+ \//.test(line)) held.add(line);
     }
   }
-  expect(core.serialLog('web2').toString('latin1')).toContain('SHARE-DONE');
+  expect((await core.serialLog('web2')).toString('latin1')).toContain('SHARE-DONE');
   // it had files of the shares open at some of these looks
   expect([...held].filter((line) => line.includes('/roundtrip/'))).not.toEqual([]);
   expect(seen.filter((each) => Object.keys(each).length > 0)).toEqual([]);

@@ -76,7 +76,7 @@ export async function runShareGuest(host: LabHost, core: Core, guest: GuestDesir
 export async function consoleUntil(core: Core, guest: string, wanted: RegExp): Promise<Buffer> {
   for (let left = 600; left > 0; left--) {
     const runs = (await core.unitProperty(guest, 'ActiveState')) === 'active';
-    const said = core.serialLog(guest);
+    const said = await core.serialLog(guest);
     if (!runs || wanted.test(said.toString('latin1'))) return said;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }

@@ -66,7 +66,7 @@ describe.each(['bookworm', 'trixie'] as const)('shares of guests on %s', (suite)
       report.problem,
       report.problem === ''
         ? ''
-        : core.serialLog('web1').toString('latin1').slice(-600) + (await journal(host)),
+        : (await core.serialLog('web1')).toString('latin1').slice(-600) + (await journal(host)),
     ]).toEqual(['', '']);
     for (const { tag, readonly, driver } of shares) {
       const [steps, known] = readonly
