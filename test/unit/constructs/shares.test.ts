@@ -58,7 +58,7 @@ describe('directories that guests share', () => {
   });
 
   it.each([
-    ['two writers', writer('/srv/a'), writer('/srv//a/'), 'writes to /srv//a/ too'],
+    ['two writers', writer('/srv/a'), writer('/srv/a'), 'writes to /srv/a too'],
     [
       'writers of which one says so',
       writer('/srv/a', 'many'),
