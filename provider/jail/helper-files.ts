@@ -87,11 +87,11 @@ function isMemory(
 
 /** Opened meanwhile (without a mount that was read), it has shown nothing yet: the next look will tell. */
 function isInExport(
-  { mountId, type, target }: OpenFileObservation,
+  { mountId, type }: OpenFileObservation,
   { pid }: ProcessObservation,
   helper: HelperObservation,
 ): boolean {
-  if (mountId === undefined) return type !== 's' || !socket.test(target);
+  if (mountId === undefined) return type === 'f' || type === 'd';
   const parent = helper.processes.find(({ role }) => role === 'namespace-parent');
   const view = (parent === undefined ? undefined : helper.mounts.get(parent.pid)) ?? [];
   const own = helper.mounts.get(pid) ?? [];

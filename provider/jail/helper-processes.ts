@@ -85,7 +85,9 @@ export function capabilityFindings(
   share: HelperShare,
 ): Omit<HelperLook, 'requested'> {
   const own = capabilityMask(helperCapabilities(share));
-  const start = capabilityMask(helperBounding(share));
+  // the Rust virtiofsd has no thread before it has dropped what it does not need
+  const early = share.driver.kind === 'proxy' || share.driver.implementation === 'c';
+  const start = early ? capabilityMask(helperBounding(share)) : own;
   const allowed = (set: CapabilitySet, first: boolean): bigint => {
     if (set === 'CapInh' || set === 'CapAmb') return 0n;
     return first && set !== 'CapBnd' ? own : start;

@@ -44,7 +44,7 @@ profile ${guestProfile} flags=(attach_disconnected) {
   /{,usr/}lib{,32,64,x32}/** mr,
   # what is opened as root and held: the monitor, the devices that its /dev has
   owner ${rule(roots.run, '/guests/*/qmp.{in,out}')} rw,
-  owner ${rule(roots.run, '/guests/*/share-[0-9]*')} rw,
+  owner ${rule(roots.run, '/guests/*/share-{[0-9],1[0-5]}')} rw,
   owner /dev/** rw,
   /dev/{null,zero,full} rw,
   /dev/{random,urandom} r,

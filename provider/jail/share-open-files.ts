@@ -42,8 +42,8 @@ export function sharedFiles(
   if (process.role !== 'device-model' || shares.length === 0) return { allowed, wrong, unknown };
   const sockets = network === 'user' ? [] : files.filter(isSocket);
   const most = socketCount(shares);
-  if (sockets.length > most && most > 0) wrong.push(`${process.role} holds ${sockets.length} sockets`);
-  else for (const file of sockets) allowed.add(file);
+  if (sockets.length <= most) for (const file of sockets) allowed.add(file);
+  else if (most > 0) wrong.push(`${process.role} holds ${sockets.length} sockets`);
   if (shares.every(({ driver }) => driver.kind === 'virtiofs')) return { allowed, wrong, unknown };
   const mounts = exportMounts(observation, expectation);
   if (files.every(({ mountId }) => mountId === undefined)) {

@@ -152,12 +152,12 @@ export function viewFindings(observation: GuestObservation, expectation: Isolati
 
 /** `undefined`: has no place in a view. What lies below /dev is the matter of that layer. */
 function accessOf(
-  { mountPoint }: MountObservation,
+  { mountPoint, fileSystem }: MountObservation,
   observation: GuestObservation,
   expectation: IsolationExpectation,
 ): 'read' | 'write' | 'share' | undefined {
   if (isLocalShare(mountPoint, expectation)) return 'share';
-  if (mountPoint === '/proc' && showsProc(expectation)) return 'write';
+  if (mountPoint === '/proc' && fileSystem === 'proc' && showsProc(expectation)) return 'write';
   const { runDirectory, logDirectory, chroot, imagesByPath } = expectation;
   if (mountPoint === runDirectory || mountPoint === logDirectory) return 'write';
   if (mountPoint === '/dev' || mountPoint.startsWith('/dev/')) return 'write';

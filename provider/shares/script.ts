@@ -47,6 +47,7 @@ export PATH LC_ALL
 script=${word(`${places.stateDirectory}/shares`)}
 unit=${word(guestUnit(plan.guest))}
 launch_error=${word(places.launchError)}
+locks=${word(roots.run)}
 
 # fail TEXT: ends the start of the helper, says at which step and why
 fail() {
@@ -148,16 +149,15 @@ function startCase(share: HelperShare): ShellText {
 function overFunction({ restartPolicy }: SharesPlan): ShellText {
   const verb = restartPolicy === 'on_crash' ? sh`restart` : sh`stop`;
   return sh`over() {
+  leave_lock
   # the start of a helper that failed has said why
   [ "\${EXIT_STATUS-}" != ${startFailed} ] || said=yes
   systemctl is-active --quiet -- "$unit" || return 0
-  verb=${verb}
   if [ "\${SERVICE_RESULT-}" = success ]; then
     sleep 1
     systemctl is-active --quiet -- "$unit" || return 0
-    verb=stop
   fi
   [ -n "\${said-}" ] || printf 'share %s: its helper has ended (%s %s); the guest cannot go on without it; what it said: journalctl --unit=%s\\n' "$tag" "\${EXIT_CODE-}" "\${EXIT_STATUS-}" "$service" >"$launch_error" || :
-  systemctl "$verb" --no-block -- "$unit"
+  systemctl ${verb} --no-block -- "$unit"
 }`;
 }

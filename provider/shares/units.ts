@@ -63,6 +63,7 @@ DeviceAllow=/dev/null rw
 RestrictAddressFamilies=AF_UNIX
 SystemCallFilter=~${deniedCalls.join(' ')}
 SystemCallErrorNumber=EPERM
+SystemCallArchitectures=native
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 RestrictRealtime=yes
@@ -71,7 +72,7 @@ RestrictRealtime=yes
 
 /**
  * Calls that neither the script nor a helper makes: groups of systemd.exec(5), and what is in none of them. Mounts and namespaces are
- * the script's; a helper has no privilege to make more.
+ * the script's, so they stay; a user namespace is not to be had from within a chroot (user_namespaces(7)).
  */
 const deniedCalls = [
   '@clock',

@@ -50,7 +50,14 @@ close_export() {
   [ "$readonly" = no ] || options=ro,nosuid,nodev
   set --
   while read -r _ _ _ _ path _; do
-    case $path in "$view"${word(exportPlace)} | "$view"${word(exportPlace)}/*) set -- "$@" "$(printf '%b' "$path")" ;; esac
+    case $path in
+      "$view"${word(exportPlace)} | "$view"${word(exportPlace)}/*)
+        # each backslash there begins three octal digits
+        plain=''
+        while case $path in *\\\\*) ;; *) false ;; esac; do plain=$plain\${path%%\\\\*}'\\0' path=\${path#*\\\\}; done
+        set -- "$@" "$(printf '%b' "$plain$path")"
+        ;;
+    esac
   done </proc/self/mountinfo
   for path do
     mount -o "remount,bind,$options" "$path" || fail "cannot close $path"

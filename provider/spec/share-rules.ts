@@ -101,18 +101,28 @@ function overlapRule(shares: readonly ShareSpec[], index: number, blame: Blame):
  */
 export function shareModelRules(
   guest: {
-    readonly shares?: readonly Pick<ShareSpec, 'securityModel'>[] | undefined;
+    readonly shares?: readonly Pick<ShareSpec, 'securityModel' | 'driver'>[] | undefined;
     readonly isolation?: { readonly off?: readonly LayerName[] | undefined } | undefined;
   },
   context: z.RefinementCtx,
 ): void {
-  if (guest.isolation?.off?.includes('chroot') === true) return;
-  (guest.shares ?? []).forEach(({ securityModel }, index) => {
+  const off = guest.isolation?.off ?? [];
+  (guest.shares ?? []).forEach(({ securityModel, driver }, index) => {
+    if (driver === 'local' && off.includes('mount-namespace')) {
+      context.addIssue({
+        code: 'custom',
+        path: ['shares', index, 'driver'],
+        message:
+          "is local, which needs the guest's own mounts: QEMU would hold a directory among those of the host; do not have mount-namespace in isolation.off",
+        input: guest,
+      });
+    }
     if (securityModel === undefined || securityModel === 'mapped-file') return;
+    if (off.includes('chroot') && !off.includes('pid-namespace') && !off.includes('mount-namespace')) return;
     context.addIssue({
       code: 'custom',
       path: ['shares', index, 'securityModel'],
-      message: `${securityModel} needs a /proc, which QEMU's empty chroot has not: choose mapped-file, or have chroot in isolation.off`,
+      message: `${securityModel} needs a /proc, which QEMU's empty chroot has not: choose mapped-file, or have chroot in isolation.off and the pid and mount namespaces on`,
       input: guest,
     });
   });

@@ -177,3 +177,33 @@ describe('a plan', () => {
     expect(seen(writer('web1'), writer('web1'), writer('old', { shares: [reads('/srv/a')] }))).toEqual([]);
   });
 });
+
+describe('files that guests are made of', () => {
+  const holder = sampleGuest({ name: 'web1', shares: [reads('/srv/vm')] });
+  const image = { name: 'root', format: 'raw', readonly: false, backing: [], sizeMib: 1 } as const;
+  const codes = (guest: GuestDesired, ...others: readonly GuestDesired[]) =>
+    sharedShareObstacles(guest, others).map(({ code, summary }) => `${code} ${summary}`);
+
+  it.each([
+    ['a disk', { disks: [{ ...image, path: '/srv/vm/a.img' }] }, '/srv/vm/a.img'],
+    [
+      'what a disk stands on',
+      { disks: [{ ...image, path: '/srv/a.qcow2', backing: [{ path: '/srv/vm/base', format: 'raw' }] }] },
+      '/srv/vm/base',
+    ],
+    ['a kernel', { kernel: { kind: 'host', path: '/srv/vm/k' } }, '/srv/vm/k'],
+    ['an initrd', { initrd: { kind: 'host', path: '/srv/vm/boot/i' } }, '/srv/vm/boot/i'],
+  ] as const)('%s of another guest or its own is in no share', (_, change, path) => {
+    const other = sampleGuest({ name: 'db1', ...change });
+    expect(codes(holder, other)).toEqual([expect.stringContaining(`holds ${path}, which guest db1`)]);
+    expect(codes({ ...holder, ...change })).toEqual([
+      expect.stringContaining(`holds ${path}, which guest web1`),
+    ]);
+  });
+
+  it('are fine beside it', () => {
+    expect(
+      codes(holder, sampleGuest({ name: 'db1', disks: [{ ...image, path: '/srv/vm2/a.img' }] })),
+    ).toEqual([]);
+  });
+});

@@ -44,14 +44,15 @@ export function shareSourceObstacles(
 ): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
   return guest.shares.flatMap(({ tag, source, readonly }, index) => {
-    const driver = served.find((share) => share.tag === tag)?.driver.kind;
-    const byHelper = driver === 'proxy' || driver === 'virtiofs';
+    const driver = served.find((share) => share.tag === tag)?.driver;
+    // by `none` the guest's set-user-id files are real ones too, if those of its own user
+    const real = driver !== undefined && (driver.kind !== 'local' || driver.securityModel === 'none');
     const facts = sources.get(plainPath(source));
     const fault =
-      placeFault(source, roots) ??
+      placeFault(source, roots, readonly) ??
       (facts && (mountFault(source, facts) ?? pathFault(source, facts))) ??
       spellingFault(source) ??
-      (facts && byHelper && !readonly ? exposure(source, facts) : undefined);
+      (facts && real && !readonly ? exposure(source, facts) : undefined);
     if (fault === undefined) return [];
     const { code, says, ...more } = fault;
     const at = { host: guest.host, resource, path: ['shares', index, 'source'] };
@@ -66,10 +67,14 @@ interface Fault {
   readonly hint: string;
 }
 
+/** What the host itself is made of: whoever writes there is its root. */
+const systemPlaces = ['/bin', '/boot', '/etc', '/lib', '/lib64', '/root/.ssh', '/sbin', '/usr'];
+
 /** Places that are never shared; for this nothing has to be looked at. */
-function placeFault(source: string, roots: HostRoots): Fault | undefined {
+function placeFault(source: string, roots: HostRoots, readonly: boolean): Fault | undefined {
   const path = plainPath(source);
-  const places = ['/proc', '/sys', '/dev', roots.run, roots.state];
+  const written = readonly ? [] : systemPlaces;
+  const places = ['/proc', '/sys', '/dev', roots.run, roots.state, ...written];
   const place = places.find((kept) => isBelow(path, kept) || isBelow(kept, path));
   if (place === undefined) return undefined;
   return {
@@ -155,7 +160,7 @@ function exposure(source: string, { parts, mount }: ShareSourceFacts): Fault | u
     code: 'share-source-exposed',
     says: `${source} is written to by root for the guest, and users of the host can get at it`,
     detail: `${why} Its mount (${mount.type} on ${mount.point}) is without ${missing.join(' and ')}, and no directory above it is root's alone.`,
-    hint: 'Put it on a mount with nosuid and nodev, or below a directory of root that only root may enter (mkdir -m 0700 /srv/closed); or share it read-only.',
+    hint: 'Put it on a mount with nosuid and nodev (of a file system that is mounted nowhere else without them), or below a directory of root that only root may enter (mkdir -m 0700 /srv/closed); or share it read-only.',
   };
 }
 

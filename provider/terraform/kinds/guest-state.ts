@@ -4,6 +4,7 @@ import { guestDigest, type StoredGuest } from '../../resources/guest/desired.ts'
 import type { GuestFacts } from '../../resources/guest/facts.ts';
 import { guestIntegrity } from '../../resources/guest/integrity.ts';
 import { renderGuest, withQemu } from '../../resources/guest/render.ts';
+import { driversFound } from '../../resources/guest/share-words.ts';
 import { shareDriverTexts } from '../../resources/guest/shares.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { guestSchema } from '../../spec/guest.ts';
@@ -33,7 +34,7 @@ export function findGuest(
     uid: facts.lease?.uid ?? null,
     generation: facts.generation,
     state: evidence?.running === true ? 'running' : 'stopped',
-    share_drivers: shareDrivers(facts.stored, snapshot, facts.owner),
+    share_drivers: driversInUse(facts, snapshot),
     integrity: shown({
       ...guestIntegrity(facts, evidence, fingerprint(facts, snapshot)),
       record: recordState(facts),
@@ -59,6 +60,17 @@ function fingerprint(facts: GuestFacts, snapshot: HostSnapshot) {
   const capabilities = withQemu(capabilitiesFor(snapshot.facts, facts.owner));
   if (facts.stored === undefined || capabilities === undefined) return undefined;
   return renderGuest({ ...facts.stored, name: facts.name }, capabilities);
+}
+
+/** Those of a guest as it was made: where the host would choose another now, the plan shows the change. */
+function driversInUse(facts: GuestFacts, snapshot: HostSnapshot): ObjectValue | null {
+  const chosen = shareDrivers(facts.stored, snapshot, facts.owner);
+  if (chosen === null) return null;
+  const found = [...driversFound(facts)].map(([tag, kind]) => {
+    const text = chosen[tag];
+    return [tag, typeof text === 'string' && text.startsWith(`${kind}:`) ? text : `${kind}: as it was made`];
+  });
+  return Object.fromEntries(found) as ObjectValue;
 }
 
 /** Who serves each share, and why, by the host as it is; null for a guest without, and on a host that is not known. */

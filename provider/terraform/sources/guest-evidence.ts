@@ -116,6 +116,7 @@ function values(evidence: GuestEvidence): ObjectValue {
     proven: isProven(evidence),
     layers: layerValues(evidence.layers),
     processes: evidence.processes.map(processValues),
+    lost_helpers: evidence.lostHelpers,
     helpers: Object.fromEntries(
       evidence.helpers.map(({ tag, driver, source, running, layers, processes }) => [
         printableLine(tag),

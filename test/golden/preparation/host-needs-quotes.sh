@@ -81,7 +81,7 @@ as_recorded() {
   [ ! -f /var/lib/stockade/apparmor ] || read -r recorded </var/lib/stockade/apparmor || :
   read -r kernel </proc/sys/kernel/osrelease
   apparmor_hashes
-  now="54779d21c7b4feb39fdd7ff7be9d8fe5a8ae349b2f6a51721849870578e58f5e $kernel $hashes"
+  now="1e6e741dfb7435e507aa0fd590024a12749a5081d1eec077fb39e8cb7d34f998 $kernel $hashes"
   [ "$recorded" = "$now" ]
 }
 if [ -f /etc/apparmor.d/stockade-guest ] && [ "$(stat -c '%a %u %g' /etc/apparmor.d/stockade-guest)" != '644 0 0' ]; then
@@ -112,7 +112,7 @@ profile stockade-guest flags=(attach_disconnected) {
   /{,usr/}lib{,32,64,x32}/** mr,
   # what is opened as root and held: the monitor, the devices that its /dev has
   owner /run/stockade/guests/*/qmp.{in,out} rw,
-  owner /run/stockade/guests/*/share-[0-9]* rw,
+  owner /run/stockade/guests/*/share-{[0-9],1[0-5]} rw,
   owner /dev/** rw,
   /dev/{null,zero,full} rw,
   /dev/{random,urandom} r,

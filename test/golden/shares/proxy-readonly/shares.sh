@@ -13,6 +13,7 @@ export PATH LC_ALL
 script=/var/lib/stockade/guests/web1/shares
 unit=stockade-guest@web1.service
 launch_error=/run/stockade/guests/web1/launch-error
+locks=/run/stockade
 
 # fail TEXT: ends the start of the helper, says at which step and why
 fail() {
@@ -48,19 +49,48 @@ look_at_source() {
   [ -z "$untrusted" ] || fail "$untrusted: root runs it, so it and all directories above it must be root's alone"
   [ "$readonly" = no ] || return 0
   closed_to_others || fail "$source is written to by root for a guest, and users of the host can get at it: mount it with nosuid and nodev, or let only root enter a directory above it (chmod 0700)"
-  [ "$only_writer" = no ] || { command exec 4<. && flock -n -x 4; } || fail "another guest writes to $source; where both may, say writers = many in both"
+  take_lock
+}
+# The lock of who writes to the directory: a sole writer's alone. In a file, since QEMU could hold one on the directory itself; one that was
+# removed meanwhile is no lock
+take_lock() {
+  how=-s
+  [ "$only_writer" = no ] || how=-x
+  lock_of_source || fail "cannot read $record"
+  while :; do
+    command exec 4>>"$lock" || fail "cannot open $lock"
+    flock -n "$how" 4 || fail "another guest writes to $source; where both may, say writers = many in both"
+    [ ! "$lock" -ef /proc/self/fd/4 ] || break
+  done
+}
+lock_of_source() {
+  device='' inode=''
+  [ ! -f "$record" ] || read -r device inode <"$record"
+  case $device:$inode in :* | *: | *[!0-9:]*) return 1 ;; esac
+  lock=$locks/share-$device-$inode.lock
+}
+# Goes with the last who has it
+leave_lock() {
+  [ "$readonly" = no ] && lock_of_source && [ -f "$lock" ] || return 0
+  { command exec 4>>"$lock" && flock -n -x 4; } || return 0
+  rm -f -- "$lock"
 }
 # closed_to_others: whether the working directory is on a mount without set-user-id programs and devices, or below a directory of
 # root's alone. Its own mode is the guest's to change
 closed_to_others() {
-  above=$source
+  above=${source%/*} up=..
   set --
-  while [ -n "${above%/*}" ]; do
-    above=${above%/*}
-    set -- "$@" "$above"
+  while [ -n "$above" ]; do
+    set -- "$@" "$up"
+    above=${above%/*} up=$up/..
   done
   [ $# -eq 0 ] || [ -z "$(find "$@" -maxdepth 0 -uid 0 ! -perm /077 -printf . -quit)" ] || return 0
-  mounted=$(findmnt --noheadings --first-only --output VFS-OPTIONS --target .) || return 1
+  # by the number of the mount that it was entered by: names may be mounted over
+  number='' mounted=''
+  command exec 5<. || return 1
+  while read -r key value; do [ "$key" != mnt_id: ] || number=$value; done </proc/self/fdinfo/5
+  exec 5<&-
+  while read -r id _ _ _ _ options _; do [ "$id" != "$number" ] || mounted=$options; done </proc/self/mountinfo
   case ,$mounted, in *,nosuid,*) case ,$mounted, in *,nodev,*) return 0 ;; esac ;; esac
   return 1
 }
@@ -103,7 +133,14 @@ close_export() {
   [ "$readonly" = no ] || options=ro,nosuid,nodev
   set --
   while read -r _ _ _ _ path _; do
-    case $path in "$view"/export | "$view"/export/*) set -- "$@" "$(printf '%b' "$path")" ;; esac
+    case $path in
+      "$view"/export | "$view"/export/*)
+        # each backslash there begins three octal digits
+        plain=''
+        while case $path in *\\*) ;; *) false ;; esac; do plain=$plain${path%%\\*}'\0' path=${path#*\\}; done
+        set -- "$@" "$(printf '%b' "$plain$path")"
+        ;;
+    esac
   done </proc/self/mountinfo
   for path do
     mount -o "remount,bind,$options" "$path" || fail "cannot close $path"
@@ -141,17 +178,16 @@ start_helper() {
 }
 
 over() {
+  leave_lock
   # the start of a helper that failed has said why
   [ "${EXIT_STATUS-}" != 56 ] || said=yes
   systemctl is-active --quiet -- "$unit" || return 0
-  verb=stop
   if [ "${SERVICE_RESULT-}" = success ]; then
     sleep 1
     systemctl is-active --quiet -- "$unit" || return 0
-    verb=stop
   fi
   [ -n "${said-}" ] || printf 'share %s: its helper has ended (%s %s); the guest cannot go on without it; what it said: journalctl --unit=%s\n' "$tag" "${EXIT_CODE-}" "${EXIT_STATUS-}" "$service" >"$launch_error" || :
-  systemctl "$verb" --no-block -- "$unit"
+  systemctl stop --no-block -- "$unit"
 }
 
 case ${1-} in
