@@ -226,7 +226,15 @@ describe.each(['dash', 'bash'])('the section, run by %s', (shell) => {
 
   function look(...paths: readonly string[]) {
     const { body, arguments: asked } = shareSourcesSection(paths);
-    const { status, stdout, stderr } = spawnSync(shell, ['-u', '-c', body.text, 'sh', ...asked]);
+    const { status, stdout, stderr } = spawnSync(shell, [
+      // what it takes for a login over the network makes it read its start-up file
+      ...(shell === 'bash' ? ['--norc'] : []),
+      '-u',
+      '-c',
+      body.text,
+      'sh',
+      ...asked,
+    ]);
     expect([status, stderr.toString()]).toEqual([0, '']);
     return parseShareSources(stdout, paths);
   }
