@@ -19,8 +19,8 @@ const allEffective = Object.fromEntries(layerNames.map((layer) => [layer, 'effec
 /** The states of a well isolated guest's layers on a container host. */
 export const containerStates: LayerStates = { ...allEffective, ...notShown };
 
-/** The same on a machine with a kernel of its own (`VmHost`): Stockade has no profile for a security module yet. */
-export const machineStates: LayerStates = { ...allEffective, lsm: 'missing' };
+/** The same on a machine with a kernel of its own (`VmHost`): there is nothing that it cannot show. */
+export const machineStates: LayerStates = allEffective;
 
 /** What is not as it should be; on a container host where nothing else is said. */
 export function notAsExpected<T extends Pick<LayerEvidence, 'layer' | 'state'>>(
