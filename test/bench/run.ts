@@ -2,7 +2,8 @@
  * Measures what Stockade's core takes for guests beside what people use otherwise, on one test host, in one run; and what the
  * same takes through Terraform. docs/benchmarks.md says what is measured and how to read it.
  *
- *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence,launch] [--linux]
+ *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence,launch,shares] [--linux]
+ *                    [--share-mib 256] [--share-files 10000]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { buildProvider } from '../../scripts/build-provider.ts';
 import { buildGuestImage } from '../lab/guest/image.ts';
 import { startLab } from '../lab/lab.ts';
+import { suites } from '../lab/recipe.ts';
 import { silenceLibvirt } from './baselines/libvirt.ts';
 import { type Contender, contenders } from './contenders.ts';
 import type { CoreRun } from './core.ts';
@@ -21,16 +23,30 @@ import { type BenchHost, prepareBenchHost } from './host.ts';
 import { describeMachine } from './machine.ts';
 import { phaseTable, type Series, table, verdicts } from './measure.ts';
 import { benchRoot } from './root.ts';
+import { shareCosts, showShareCosts } from './shares.ts';
 import { runTerraform } from './terraform.ts';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
-const all = ['core', 'first', 'shell', 'libvirt', 'ansible', 'terraform', 'handshake', 'evidence', 'launch'];
+const all = [
+  'core',
+  'first',
+  'shell',
+  'libvirt',
+  'ansible',
+  'terraform',
+  'handshake',
+  'evidence',
+  'launch',
+  'shares',
+];
 const { values: options } = parseArgs({
   options: {
     guests: { type: 'string', default: '1,10,30' },
     runs: { type: 'string', default: '3' },
     only: { type: 'string', default: all.join(',') },
     linux: { type: 'boolean', default: false },
+    'share-mib': { type: 'string', default: '256' },
+    'share-files': { type: 'string', default: '10000' },
   },
 });
 const chosen = options.only.split(',');
@@ -43,33 +59,49 @@ const runsOf = (contender: Contender, guests: number) =>
 
 say(`# Benchmark, ${new Date().toISOString().slice(0, 10)}\n${describeMachine()}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'stockade-bench-'));
-const image = await buildGuestImage(say);
-const lab = await startLab({ hosts: 1, name: 'bench', root: await benchRoot(say), progress: say });
 try {
-  const [machine] = lab.hosts;
-  if (machine === undefined) throw new Error('the lab started without a host');
-  const { still, linux } = await prepareBenchHost(machine, image);
-  const host = options.linux ? linux : still;
-  say(
-    `guests: ${options.linux ? 'boot Linux, and compete for the processors with those still to start' : "stand still after QEMU's firmware"}; TCG\n`,
-  );
-  await silenceLibvirt(host);
-  for (const guests of options.guests.split(',').map(Number)) await compare(host, guests);
-  if (chosen.includes('evidence')) {
-    const counts = [10, 100];
-    const costs = [];
-    for (const guests of counts) costs.push(await evidenceCost(still, guests, runs));
-    say(`${showEvidenceCost(costs)}\n`);
-  }
-  if (chosen.includes('launch')) say(`${showLaunchCost(await launchCost(still, Math.max(runs, 9)))}\n`);
-  if (chosen.includes('terraform')) await throughTerraform(host);
-  if (chosen.includes('handshake')) {
-    const { binary } = await buildProvider(join(folder, 'provider'));
-    say(table('Provider: start to handshake', [{ name: 'handshake', runs: await handshakes(binary, 20) }]));
-  }
+  if (chosen.some((key) => key !== 'shares')) await onOneHost();
+  if (chosen.includes('shares')) await shares();
 } finally {
-  await lab.stop();
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** All but the shares, which have hosts of two releases and a guest of their own. */
+async function onOneHost(): Promise<void> {
+  const image = await buildGuestImage(say);
+  const lab = await startLab({ hosts: 1, name: 'bench', root: await benchRoot(say), progress: say });
+  try {
+    const [machine] = lab.hosts;
+    if (machine === undefined) throw new Error('the lab started without a host');
+    const { still, linux } = await prepareBenchHost(machine, image);
+    const host = options.linux ? linux : still;
+    say(
+      `guests: ${options.linux ? 'boot Linux, and compete for the processors with those still to start' : "stand still after QEMU's firmware"}; TCG\n`,
+    );
+    await silenceLibvirt(host);
+    for (const guests of options.guests.split(',').map(Number)) await compare(host, guests);
+    if (chosen.includes('evidence')) {
+      const counts = [10, 100];
+      const costs = [];
+      for (const guests of counts) costs.push(await evidenceCost(still, guests, runs));
+      say(`${showEvidenceCost(costs)}\n`);
+    }
+    if (chosen.includes('launch')) say(`${showLaunchCost(await launchCost(still, Math.max(runs, 9)))}\n`);
+    if (chosen.includes('terraform')) await throughTerraform(host);
+    if (chosen.includes('handshake')) {
+      const { binary } = await buildProvider(join(folder, 'provider'));
+      say(table('Provider: start to handshake', [{ name: 'handshake', runs: await handshakes(binary, 20) }]));
+    }
+  } finally {
+    await lab.stop();
+  }
+}
+
+async function shares(): Promise<void> {
+  const work = { mib: Number(options['share-mib']), files: Number(options['share-files']) };
+  const costs = [];
+  for (const suite of suites) costs.push(...(await shareCosts(suite, work, runs, say)));
+  say(`${showShareCosts(costs)}\n`);
 }
 
 async function compare(host: BenchHost, guests: number): Promise<void> {

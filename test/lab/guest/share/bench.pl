@@ -32,6 +32,7 @@ sub run_task {
     must(create_many('bench-files', $files), 'create');
     sprintf 'files=%d seconds=%.3f', $files, now() - $start;
   });
+  return if $options->{keep};
   step($tag, 'bench-clean', sub {
     for my $name (@{ read_directory('bench-files') || [] }) { must(unlink("bench-files/$name"), 'unlink') }
     must(rmdir('bench-files') && unlink('bench-data'), 'unlink');

@@ -1,0 +1,231 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type HostWish, planHost, wishedSources } from '../../provider/engine/plan.ts';
+import { Fleet } from '../../provider/executor/fleet.ts';
+import { guestPlaces } from '../../provider/jail/places.ts';
+import type { GuestEvidence } from '../../provider/model/evidence.ts';
+import type { GuestDesired, GuestShare } from '../../provider/resources/guest/desired.ts';
+import { type RenderedGuest, renderGuest, withQemu } from '../../provider/resources/guest/render.ts';
+import { capabilitiesFor } from '../../provider/resources/host/facts.ts';
+import { notAsExpected } from '../container-host.ts';
+import { guestCommandLine } from '../lab/guest/init.ts';
+import { buildShareGuest } from '../lab/guest/share-image.ts';
+import { figures, readShareReport } from '../lab/guest/share-report.ts';
+import { type LabHost, startLab } from '../lab/lab.ts';
+import type { Suite } from '../lab/recipe.ts';
+import { shareByHand } from './baselines/share.ts';
+import { fleet, guestOf, prepareByCore, stopByCore, targetOf, value, wishOf } from './core.ts';
+import type { BenchHost } from './host.ts';
+import { median } from './measure.ts';
+
+/** What each guest does on its share. */
+export interface ShareWork {
+  /** Size of the file that is read from one end to the other. Unit: MiB. */
+  readonly mib: number;
+  /** How many empty files are made in one directory. */
+  readonly files: number;
+}
+
+/** By the guest's clock. Unit: seconds. */
+interface ShareTimes {
+  readonly read: number;
+  readonly create: number;
+}
+
+/** One driver, confined and by hand, in turns. */
+export interface ShareCost extends ShareWork {
+  readonly name: string;
+  readonly confined: readonly ShareTimes[];
+  readonly byHand: readonly ShareTimes[];
+}
+
+interface ShareCase {
+  readonly name: string;
+  readonly driver: Exclude<GuestShare['driver'], 'auto'>;
+}
+
+const shareCases: Readonly<Record<Suite, readonly ShareCase[]>> = {
+  bookworm: [
+    { name: 'proxy', driver: 'proxy' },
+    { name: 'virtiofs, virtiofsd in C', driver: 'virtiofs' },
+    { name: 'local, mapped-file', driver: 'local' },
+  ],
+  trixie: [{ name: 'virtiofs, virtiofsd in Rust', driver: 'virtiofs' }],
+};
+
+/** The confinement may make a run take so many times as long. */
+const target = 1.05;
+
+const guestName = 'bench-share';
+/** Below a directory that only root enters, as shares have it that a guest writes to. */
+const source = '/srv/bench-closed/share';
+
+/** Every driver of hosts of one Debian release, in a lab of its own. */
+export async function shareCosts(
+  suite: Suite,
+  work: ShareWork,
+  runs: number,
+  say: (text: string) => void,
+): Promise<readonly ShareCost[]> {
+  const lab = await startLab({ hosts: 1, name: 'bench-shares', suite, progress: say });
+  try {
+    const [machine] = lab.hosts;
+    if (machine === undefined) throw new Error('the lab started without a host');
+    const host = await shareHost(machine);
+    await prepareByCore(host);
+    const found = shareCases[suite].map((each) => ({ ...each, ...work, ...emptySeries() }));
+    // in turns, every other round the other way round: whatever else the machine does meets both
+    for (let round = 0; round < runs; round++) {
+      for (const { name, driver, confined, byHand } of found) {
+        const ways = [
+          async () => confined.push(await measured(host, driver, work, confinedRun)),
+          async () => byHand.push(await measured(host, driver, work, byHandRun)),
+        ];
+        for (const way of round % 2 === 0 ? ways : ways.reverse()) await way();
+        say(`${name}: confined ${shown(confined.at(-1))}; by hand ${shown(byHand.at(-1))}`);
+      }
+    }
+    return found;
+  } finally {
+    await lab.stop();
+  }
+}
+
+const emptySeries = (): { confined: ShareTimes[]; byHand: ShareTimes[] } => ({ confined: [], byHand: [] });
+const shown = (times: ShareTimes | undefined) =>
+  times === undefined ? '' : `read ${times.read.toFixed(3)} s, create ${times.create.toFixed(3)} s`;
+
+/** The share guest's kernel and programs on the host. Nobody needs its ssh program here. */
+async function shareHost(lab: LabHost): Promise<BenchHost> {
+  const image = await buildShareGuest();
+  const [kernel, initrd] = ['/root/share-kernel', '/root/share-initrd'];
+  lab.copyIn(image.unpackedKernel, kernel);
+  lab.copyIn(image.initrd, initrd);
+  return { lab, kernel, initrd, sshArguments: [] };
+}
+
+type Run = (host: BenchHost, guest: GuestDesired) => Promise<string>;
+
+/** One guest's work, on an empty directory. */
+async function measured(
+  host: BenchHost,
+  driver: ShareCase['driver'],
+  { mib, files }: ShareWork,
+  run: Run,
+): Promise<ShareTimes> {
+  emptySource(host.lab);
+  const type = driver === 'virtiofs' ? 'virtiofs' : '9p';
+  const task = `share=data:${type} task=bench keep=1 big_mib=${mib} files=${files}`;
+  const guest = guestOf(host, guestName, {
+    memoryMib: 384,
+    commandLine: `${guestCommandLine} panic=-1 no_timer_check ${task}`,
+    shares: [{ tag: 'data', source, readonly: false, driver, writers: 'one', maxFileMib: Math.max(mib, 1) }],
+  });
+  const { steps, problem } = readShareReport(Buffer.from(await run(host, guest), 'latin1'));
+  const wrong = [
+    problem,
+    ...steps.filter(({ passed }) => !passed).map(({ step, detail }) => `${step} ${detail}`),
+  ];
+  if (wrong.some((text) => text !== '')) throw new Error(`${driver}: ${wrong.join('; ')}`);
+  const seconds = (name: string) => {
+    const taken = figures(steps.find(({ step }) => step === name)).get('seconds');
+    if (taken === undefined) throw new Error(`${driver}: the guest said nothing of ${name}`);
+    return taken;
+  };
+  return { read: seconds('bench-read'), create: seconds('bench-create') };
+}
+
+function emptySource(lab: LabHost): void {
+  const directory = lab.pathFromHere(source);
+  mkdirSync(directory, { recursive: true });
+  chmodSync(lab.pathFromHere('/srv/bench-closed'), 0o700);
+  for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`, { recursive: true });
+  // of `local`, QEMU itself writes there, as the guest's user
+  chmodSync(directory, 0o777);
+}
+
+/** As Apply starts it; its console is read from here, so that waiting costs the host nothing. */
+async function confinedRun(host: BenchHost, guest: GuestDesired): Promise<string> {
+  const link = new Fleet({ holder: 'benchmark' });
+  try {
+    const at = targetOf(host);
+    const wish: HostWish = { ...wishOf(host, 0), guests: [guest] };
+    const seen = value(await link.observe(at, [], wishedSources(wish)));
+    const { results, snapshot } = value(await link.write(at, value(planHost(wish, seen)).operations));
+    const bad = results.find(({ status }) => status !== 'same' && status !== 'changed');
+    if (bad !== undefined) throw new Error(`${bad.id}: ${bad.message ?? ''}`);
+    proven(guest, value(snapshot).evidence.get(guest.name));
+    return await consoleOf(host.lab, guest.name);
+  } finally {
+    await link.close();
+    await stopByCore(host, [guest.name], { everything: false });
+  }
+}
+
+function proven({ name, shares }: GuestDesired, evidence: GuestEvidence | undefined): void {
+  const helpers = evidence?.helpers ?? [];
+  const layers = [evidence?.layers ?? [], ...helpers.map((helper) => helper.layers)];
+  const bad = layers.flatMap((of) => notAsExpected(of));
+  const expected = shares.filter(({ driver }) => driver !== 'local').length;
+  if (layers.some((of) => of.length === 0) || helpers.length !== expected || bad.length > 0) {
+    const what = bad.map(({ layer, state, observed }) => `${layer} ${state}: ${observed}`);
+    throw new Error(`${name} is not isolated (${helpers.length} helpers): ${what.join('; ')}`);
+  }
+}
+
+/** Until the guest has said that it is done. */
+async function consoleOf(lab: LabHost, name: string): Promise<string> {
+  const { logDirectory } = guestPlaces(name);
+  for (let left = 900 * 2; left > 0; left--) {
+    const said = ['serial.0', 'serial.1']
+      .map((file) => readFileSync(lab.pathFromHere(`${logDirectory}/${file}`), 'latin1'))
+      .join('');
+    if (/^SHARE-DONE [0-9]+\r?\n/m.test(said)) return said;
+    await sleep(500);
+  }
+  throw new Error(`${name} did not say that it was done`);
+}
+
+async function byHandRun(host: BenchHost, guest: GuestDesired): Promise<string> {
+  return shareByHand(host.lab, await renderedByHand(host, guest));
+}
+
+/** The same arguments, but for the name that a share has in QEMU's own root. */
+async function renderedByHand(host: BenchHost, guest: GuestDesired): Promise<RenderedGuest> {
+  const link = new Fleet({ holder: 'benchmark' });
+  try {
+    const { facts } = value(await link.observe(targetOf(host)));
+    const capabilities = withQemu(capabilitiesFor(facts, fleet));
+    if (capabilities === undefined) throw new Error('the host has no QEMU');
+    const off = ['mount-namespace', 'private-dev'] as const;
+    return renderGuest(
+      { ...guest, isolation: { off, mayBeMissing: [], hostDevMounts: false } },
+      capabilities,
+    );
+  } finally {
+    await link.close();
+  }
+}
+
+export function showShareCosts(costs: readonly ShareCost[]): string {
+  const rows = costs.flatMap((cost) => [
+    row(`${cost.name}: read ${cost.mib} MiB`, cost, 'read'),
+    row(`${cost.name}: create ${cost.files} files`, cost, 'create'),
+  ]);
+  return [
+    `## Shared directories (medians of ${costs[0]?.confined.length ?? 0} runs each, guest's clock)`,
+    '| | confined | by hand | ratio | at most 1.05 |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
+}
+
+function row(name: string, { confined, byHand }: ShareCost, key: keyof ShareTimes): string {
+  const [ours, theirs] = [confined, byHand].map((runs) => runs.map((times) => times[key]));
+  const [one, other] = [median(ours ?? []), median(theirs ?? [])];
+  const text = (middle: number, runs: readonly number[] = []) =>
+    `${middle.toFixed(2)} s (${Math.min(...runs).toFixed(2)} to ${Math.max(...runs).toFixed(2)})`;
+  const verdict =
+    one / other <= target ? 'met' : `MISSED by ${((one / other / target - 1) * 100).toFixed(0)} %`;
+  return `| ${name} | ${text(one, ours)} | ${text(other, theirs)} | ${(one / other).toFixed(2)} | ${verdict} |`;
+}
