@@ -7,12 +7,6 @@ export function standstillKernel(): Buffer {
   return tinyKernel([0xfa, 0xf4, 0xeb, 0xfd]);
 }
 
-/** One whose processor never rests: for guests that want all the processor time they can get. */
-export function restlessKernel(): Buffer {
-  // cli; jmp back to itself
-  return tinyKernel([0xfa, 0xeb, 0xfe]);
-}
-
 function tinyKernel(program: readonly number[]): Buffer {
   const image = Buffer.alloc(8192);
   const setupSectors = 0x1f1;
