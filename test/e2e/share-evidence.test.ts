@@ -123,8 +123,11 @@ done`;
       await lab.host.run(sh`systemctl stop stockade-guest@web1.service`);
       await lab.host.run(sh`systemctl start stockade-guest@web1.service`);
       let found = await evidence();
-      for (let left = 20; left > 0 && !found.helpers.every(({ processes }) => processes.length > 1); left--)
-        found = await evidence();
+      // QEMU speaks with each helper before it changes its user, and a helper locks itself in before it answers
+      const isUp = () =>
+        found.layers.find(({ layer }) => layer === 'user')?.state === 'effective' &&
+        found.helpers.every(({ processes }) => processes.length > 1);
+      for (let left = 60; left > 0 && !isUp(); left--) found = await evidence();
       if (!found.helpers.every(({ running }) => running))
         console.log(
           await lab.host.run(
@@ -167,7 +170,7 @@ done`;
   it('without the filter of their unit are seen', async () => {
     const dropIn = '/run/systemd/system/stockade-share-web1:a@.service.d';
     await lab.host.run(sh`mkdir -p ${word(dropIn)}
-printf '[Service]\\nSystemCallFilter=\\nRestrictAddressFamilies=\\nMemoryDenyWriteExecute=no\\nRestrictRealtime=no\\nLockPersonality=no\\n' >${word(`${dropIn}/x.conf`)}
+printf '[Service]\\nSystemCallFilter=\\nRestrictAddressFamilies=\\nMemoryDenyWriteExecute=no\\nRestrictRealtime=no\\nLockPersonality=no\\nSystemCallArchitectures=\\n' >${word(`${dropIn}/x.conf`)}
 systemctl daemon-reload`);
     const found = await broken((text) => `${text}# changed\n`);
     await lab.host.run(sh`rm -r ${word(dropIn)}; systemctl daemon-reload`);
