@@ -87,11 +87,13 @@ function isMemory(
 
 /** Opened meanwhile (without a mount that was read), it has shown nothing yet: the next look will tell. */
 function isInExport(
-  { mountId, type }: OpenFileObservation,
+  { mountId, type, target }: OpenFileObservation,
   { pid }: ProcessObservation,
   helper: HelperObservation,
 ): boolean {
-  if (mountId === undefined) return type === 'f' || type === 'd';
+  // virtiofsd holds whatever its guest knows of, FIFOs, links and sockets with a name too
+  if (mountId === undefined)
+    return type !== 'b' && type !== 'c' && !socket.test(target) && !pipe.test(target);
   const parent = helper.processes.find(({ role }) => role === 'namespace-parent');
   const view = (parent === undefined ? undefined : helper.mounts.get(parent.pid)) ?? [];
   const own = helper.mounts.get(pid) ?? [];
