@@ -7,8 +7,8 @@ import { isExport } from './share-open-files.ts';
 import { exportPlace } from './share-places.ts';
 import { hostFiles, programDirectories, viewSource } from './view.ts';
 
-/** Of the host's /proc virtiofsd asks how many files it may have open, before it has a /proc of its own. */
-const helperFiles = [...hostFiles, '/proc/sys/fs/file-max', '/proc/sys/fs/nr_open'];
+/** Single files of the host in a helper's root. Of /proc virtiofsd asks how many files it may have open, before it has one of its own. */
+export const helperFiles = [...hostFiles, '/proc/sys/fs/file-max', '/proc/sys/fs/nr_open'] as const;
 /** What a helper's root holds: nothing there can be a device. */
 const viewNames = [
   ...programDirectories.map((path) => path.slice(1)),

@@ -1,10 +1,9 @@
+import { helperFiles } from '../jail/helper-mounts.ts';
 import { exportPlace } from '../jail/share-places.ts';
-import { hostFiles, programDirectories, viewSize, viewSource } from '../jail/view.ts';
+import { programDirectories, viewSize, viewSource } from '../jail/view.ts';
 import { sh, type ShellText, word, words } from '../model/shell.ts';
 
 const readOnly = 'bind,ro,nosuid,nodev';
-/** Of /proc virtiofsd asks how many files it may have open, before it has a /proc of its own. */
-export const helperFiles = [...hostFiles, '/proc/sys/fs/file-max', '/proc/sys/fs/nr_open'] as const;
 const shown = ['/usr', ...helperFiles];
 
 /**
