@@ -84,21 +84,26 @@ finish() {
   done 2>/dev/null
   ended "$1" "$3"
 }
-# ended NAME UNIT: how systemd saw it end; the parent of its namespace ends as it did
+# ended NAME UNIT: how systemd saw it end. The parent of its namespace ends as it did, but for SIGKILL: util-linux cannot die
+# of that and exits 1. What the kernel killed for want of memory is known by Result.
 ended() {
   tries=0
   while :; do
-    how= status=
-    {
-      read -r how
-      read -r status
-    } <<END || :
-$(systemctl show --value --property=ExecMainCode --property=ExecMainStatus -- "$2")
+    how= status= result=
+    while IFS='=' read -r key value; do
+      case $key in
+        ExecMainCode) how=$value ;;
+        ExecMainStatus) status=$value ;;
+        Result) result=$value ;;
+      esac
+    done <<END
+$(systemctl show --property=ExecMainCode --property=ExecMainStatus --property=Result -- "$2")
 END
     [ "\${how:-0}" = 0 ] && [ "$tries" -lt 100 ] || break
     tries=$((tries + 1))
     sleep 0.02
   done
+  [ "$result" != oom-kill ] || how=2 status=9
   case $how in
     1) give "$1.end" "exit $status" ;;
     2 | 3) give "$1.end" "signal $status" ;;
