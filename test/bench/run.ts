@@ -3,7 +3,7 @@
  * same takes through Terraform. docs/benchmarks.md says what is measured and how to read it.
  *
  *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence,launch,shares] [--linux]
- *                    [--share-mib 256] [--share-files 10000]
+ *                    [--share-mib 256] [--share-files 10000] [--share-drivers proxy,virtiofs,local]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,6 +47,7 @@ const { values: options } = parseArgs({
     linux: { type: 'boolean', default: false },
     'share-mib': { type: 'string', default: '256' },
     'share-files': { type: 'string', default: '10000' },
+    'share-drivers': { type: 'string', default: 'proxy,virtiofs,local' },
   },
 });
 const chosen = options.only.split(',');
@@ -98,7 +99,11 @@ async function onOneHost(): Promise<void> {
 }
 
 async function shares(): Promise<void> {
-  const work = { mib: Number(options['share-mib']), files: Number(options['share-files']) };
+  const work = {
+    mib: Number(options['share-mib']),
+    files: Number(options['share-files']),
+    drivers: options['share-drivers'].split(','),
+  };
   const costs = [];
   for (const suite of suites) costs.push(...(await shareCosts(suite, work, runs, say)));
   say(`${showShareCosts(costs)}\n`);

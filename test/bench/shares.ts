@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type HostWish, planHost, wishedSources } from '../../provider/engine/plan.ts';
 import { Fleet } from '../../provider/executor/fleet.ts';
@@ -24,6 +24,8 @@ export interface ShareWork {
   readonly mib: number;
   /** How many empty files are made in one directory. */
   readonly files: number;
+  /** The drivers that are measured. */
+  readonly drivers: readonly string[];
 }
 
 /** By the guest's clock. Unit: seconds. */
@@ -56,9 +58,8 @@ const shareCases: Readonly<Record<Suite, readonly ShareCase[]>> = {
 /** The confinement may make a run take so many times as long. */
 const target = 1.05;
 
-const guestName = 'bench-share';
-/** Below a directory that only root enters, as shares have it that a guest writes to. */
-const source = '/srv/bench-closed/share';
+/** Only root enters it, as shares have it that a guest writes to. */
+const closed = '/srv/bench-closed';
 
 /** Every driver of hosts of one Debian release, in a lab of its own. */
 export async function shareCosts(
@@ -73,16 +74,21 @@ export async function shareCosts(
     if (machine === undefined) throw new Error('the lab started without a host');
     const host = await shareHost(machine);
     await prepareByCore(host);
-    const found = shareCases[suite].map((each) => ({ ...each, ...work, ...emptySeries() }));
-    // in turns, every other round the other way round: whatever else the machine does meets both
+    const found = shareCases[suite]
+      .filter(({ driver }) => work.drivers.includes(driver))
+      .map((each) => ({ ...each, ...work, ...emptySeries() }));
     for (let round = 0; round < runs; round++) {
       for (const { name, driver, confined, byHand } of found) {
-        const ways = [
-          async () => confined.push(await measured(host, driver, work, confinedRun)),
-          async () => byHand.push(await measured(host, driver, work, byHandRun)),
-        ];
-        for (const way of round % 2 === 0 ? ways : ways.reverse()) await way();
-        say(`${name}: confined ${shown(confined.at(-1))}; by hand ${shown(byHand.at(-1))}`);
+        // who is first in the one round is second in the next
+        const [one, other] = round % 2 === 0 ? [0, 1] : [1, 0];
+        emptySources(host.lab);
+        const both = await Promise.all([
+          measured(host, driver, work, { ...ways.confined, turn: one }),
+          measured(host, driver, work, { ...ways.byHand, turn: other }),
+        ]);
+        confined.push(both[0]);
+        byHand.push(both[1]);
+        say(`${name}: confined ${shown(both[0])}; by hand ${shown(both[1])}`);
       }
     }
     return found;
@@ -104,19 +110,28 @@ async function shareHost(lab: LabHost): Promise<BenchHost> {
   return { lab, kernel, initrd, sshArguments: [] };
 }
 
-type Run = (host: BenchHost, guest: GuestDesired) => Promise<string>;
+/** Two guests run at once and take turns on the wall clock: whatever else the machine does meets both. */
+interface Way {
+  readonly guest: string;
+  readonly source: string;
+  readonly run: (host: BenchHost, guest: GuestDesired) => Promise<string>;
+}
+
+const ways: Readonly<Record<'confined' | 'byHand', Way>> = {
+  confined: { guest: 'bench-share', source: `${closed}/confined`, run: confinedRun },
+  byHand: { guest: 'bench-by-hand', source: `${closed}/by-hand`, run: byHandRun },
+};
 
 /** One guest's work, on an empty directory. */
 async function measured(
   host: BenchHost,
   driver: ShareCase['driver'],
   { mib, files }: ShareWork,
-  run: Run,
+  { guest: name, source, run, turn }: Way & { readonly turn: number },
 ): Promise<ShareTimes> {
-  emptySource(host.lab);
   const type = driver === 'virtiofs' ? 'virtiofs' : '9p';
-  const task = `share=data:${type} task=bench keep=1 big_mib=${mib} files=${files}`;
-  const guest = guestOf(host, guestName, {
+  const task = `share=data:${type} task=bench turn=${turn} keep=1 big_mib=${mib} files=${files}`;
+  const guest = guestOf(host, name, {
     memoryMib: 384,
     commandLine: `${guestCommandLine} panic=-1 no_timer_check ${task}`,
     shares: [{ tag: 'data', source, readonly: false, driver, writers: 'one', maxFileMib: Math.max(mib, 1) }],
@@ -135,13 +150,15 @@ async function measured(
   return { read: seconds('bench-read'), create: seconds('bench-create') };
 }
 
-function emptySource(lab: LabHost): void {
-  const directory = lab.pathFromHere(source);
-  mkdirSync(directory, { recursive: true });
-  chmodSync(lab.pathFromHere('/srv/bench-closed'), 0o700);
-  for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`, { recursive: true });
-  // of `local`, QEMU itself writes there, as the guest's user
-  chmodSync(directory, 0o777);
+function emptySources(lab: LabHost): void {
+  for (const { source } of Object.values(ways)) {
+    const directory = lab.pathFromHere(source);
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true });
+    // of `local`, QEMU itself writes there, as the guest's user
+    chmodSync(directory, 0o777);
+  }
+  chmodSync(lab.pathFromHere(closed), 0o700);
 }
 
 /** As Apply starts it; its console is read from here, so that waiting costs the host nothing. */

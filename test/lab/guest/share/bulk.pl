@@ -22,9 +22,11 @@ sub many_files {
   return "files=$count";
 }
 
-sub create_many {
-  my ($directory, $count) = @_;
-  for my $number (1 .. $count) {
+sub create_many { my ($directory, $count) = @_; return create_files($directory, 1, $count) }
+
+sub create_files {
+  my ($directory, $first, $last) = @_;
+  for my $number ($first .. $last) {
     sysopen(my $file, "$directory/file-$number", O_WRONLY | O_CREAT | O_EXCL, 0644) or return 0;
     close $file;
   }

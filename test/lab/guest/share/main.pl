@@ -3,6 +3,7 @@
 #                                       that the host has to refuse). MODE: 9p's cache mode (none, loose, fscache, mmap)
 #   task=roundtrip|escape|bench         roundtrip on a read-only share tries every way to write instead
 #   files=N big_mib=N                   how many files in one directory, how large the large file
+#   turn=0|1                            bench: works in every other slot of the wall clock alone
 #   keep=1                              bench: its files stay; taking them away takes as long as making them
 #   canary=/PATH secret=TEXT            escape: a file of the host outside the export, and what it holds
 #   devices=b254:0,c21:0                escape: device nodes to try
@@ -13,7 +14,7 @@ use strict;
 use warnings;
 BEGIN { require '/share/report.pl' }
 
-my %options = (files => 10000, big_mib => 256, seconds => 60, task => '', canary => '', secret => '', devices => '', host_race => 0, keep => 0);
+my %options = (files => 10000, big_mib => 256, seconds => 60, task => '', canary => '', secret => '', devices => '', host_race => 0, keep => 0, turn => '');
 my @shares;
 for my $word (split ' ', read_file('/proc/cmdline')) {
   my ($name, $value) = $word =~ /^([a-z_]+)=(.*)$/ or next;

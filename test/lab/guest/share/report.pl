@@ -113,9 +113,14 @@ sub set_times {
 }
 
 # The guest's monotonic clock, in seconds.
-sub now {
+sub now { return clock(1) }
+
+sub wall { return clock(0) }
+
+sub clock {
+  my ($which) = @_;
   my $time = "\0" x 16;
-  syscall(CLOCK_GETTIME, 1, $time);
+  syscall(CLOCK_GETTIME, $which, $time);
   my ($seconds, $nanoseconds) = unpack('q<2', $time);
   return $seconds + $nanoseconds / 1e9;
 }
