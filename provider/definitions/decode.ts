@@ -1,11 +1,12 @@
 import { isUtf8 } from 'node:buffer';
+import { homedir } from 'node:os';
 import { type Diagnostic, problem } from '../model/diagnostic.ts';
 import { quoted } from '../model/printable.ts';
 import type { DefinitionText } from '../spec/definitions.ts';
 
 /** Definitions are UTF-8: in anything else names would be read as other names. */
 export function decodeText(name: string, bytes: Buffer): DefinitionText | Diagnostic {
-  if (isUtf8(bytes)) return { name, text: bytes.toString('utf8') };
+  if (isUtf8(bytes)) return { name, text: bytes.toString('utf8'), home: homedir() };
   const before = textBeforeFault(bytes).split('\n');
   return problem('definition-encoding', `${quoted(name)} is not UTF-8 here`, {
     source: { file: name, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 },

@@ -44,4 +44,6 @@ export interface DefinitionText {
   /** The path as the user gave it: it shows in messages, and relative paths start at its directory. */
   readonly name: string;
   readonly text: string;
+  /** What `~/` stands for at the start of paths on this machine; left out, they stay as they are. */
+  readonly home?: string;
 }

@@ -2,7 +2,7 @@ import { isAbsolute, join, dirname } from 'node:path/posix';
 import { z } from 'zod';
 import { fieldRegistry } from '../field.ts';
 import { coreOf } from './schema.ts';
-import type { Entry, MapTree, Tree } from './tree.ts';
+import type { Entry, MapTree, SourceFile, Tree } from './tree.ts';
 
 /**
  * Puts one definition on another: objects are merged key by key, all else is replaced. What is null stays as null, so that it takes
@@ -37,7 +37,7 @@ function mergeable(field: z.ZodType): z.ZodObject | undefined {
 export function valueOf(tree: Tree, schema: z.ZodType | undefined): unknown {
   if (tree.kind === 'scalar') {
     const isPath = schema !== undefined && fieldRegistry.get(schema)?.localPath === true;
-    return isPath && typeof tree.value === 'string' ? fromFile(tree.file.name, tree.value) : tree.value;
+    return isPath && typeof tree.value === 'string' ? fromFile(tree.file, tree.value) : tree.value;
   }
   const core = schema === undefined ? undefined : coreOf(schema);
   if (tree.kind === 'list') {
@@ -68,9 +68,10 @@ export function fieldBelow(core: z.ZodType | undefined, key: string): z.ZodType 
   return core.shape[key] as z.ZodType;
 }
 
-/** `~/x` and the digest of an imported file (`sha256:…`) are no relative paths. */
-function fromFile(file: string, path: string): string {
-  const isRelative = !isAbsolute(path) && !path.startsWith('~/') && !/^sha256:[0-9a-f]{64}$/.test(path);
+/** The digest of an imported file (`sha256:…`) is no path, and one below the home directory is not relative. */
+function fromFile({ name, home }: SourceFile, path: string): string {
+  if (path.startsWith('~/')) return home === undefined ? path : join(home, path.slice(2));
+  const isRelative = !isAbsolute(path) && !/^sha256:[0-9a-f]{64}$/.test(path);
   if (!isRelative || path === '') return path;
-  return join(dirname(file), path);
+  return join(dirname(name), path);
 }

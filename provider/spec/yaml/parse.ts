@@ -11,10 +11,10 @@ import type { SourceFile, Tree } from './tree.ts';
  * Reads the text of one file: YAML 1.2, one document, no tags of its own. Whatever breaks that is told with its place, all of it at once.
  * `undefined`: the file says nothing.
  */
-export function parseYaml({ name, text }: DefinitionText): Result<Tree | undefined> {
+export function parseYaml({ name, text, home }: DefinitionText): Result<Tree | undefined> {
   const lines = new LineCounter();
   const file: SourceFile = {
-    name,
+    ...{ name, home },
     position: (offset) => {
       const { line, col } = lines.linePos(Math.min(offset, text.length));
       return { file: name, line: Math.max(line, 1), column: Math.max(col, 1) };

@@ -54,7 +54,7 @@ interface ReadFleet extends Placed {
 
 function readFleet(sections: Sections, files: readonly DefinitionText[], problems: Diagnostic[]): ReadFleet {
   const position = { file: files[0]?.name ?? '', line: 1, column: 1 };
-  const top = { file: { name: position.file, position: () => position }, offset: 0 };
+  const top = { file: { name: position.file, home: undefined, position: () => position }, offset: 0 };
   const placed: Placed = { tree: { kind: 'map', entries: sections.fleet, ...top }, path: [], top };
   const written = setFields(placed.tree, ownFields) as Omit<FleetInput, 'hosts'>;
   return { ...placed, written, spec: readSpec(placed, ownFields, written, problems) };

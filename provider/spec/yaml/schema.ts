@@ -28,9 +28,23 @@ function partOf(shape: z.ZodRawShape): z.ZodObject {
   return z.strictObject(Object.fromEntries(fields));
 }
 
-const { name: _hostName, ...hostFields } = hostSchema.shape;
+const { name: _hostName, probes, ...hostFields } = hostSchema.shape;
+const { run, ...probesFields } = probes.unwrap().shape;
 /** What stands below `hosts`: how a host is reached, and how it is to be. */
-export const hostPart = partOf({ ...hostEntrySchema.shape, ...hostFields });
+export const hostPart = partOf({
+  ...hostEntrySchema.shape,
+  ...hostFields,
+  probes: field(
+    z.strictObject({
+      run: field(
+        run,
+        'Any text: the probes run when it is set and whenever it changes. A date, or a ticket.',
+      ),
+      ...probesFields,
+    }),
+    'Probes the isolation of this host on request: device models started as those of guests are try what an attacker would. Apply fails where an attempt gets through. Default: no probes.',
+  ),
+});
 
 const { host: _usersHost, ...usersFields } = qemuUsersSchema.shape;
 const usersDefaults = partOf(usersFields);

@@ -3,6 +3,7 @@ import type { SourcePosition } from '../../model/diagnostic.ts';
 /** One file, while it is read. */
 export interface SourceFile {
   readonly name: string;
+  readonly home: string | undefined;
   /** Line and column of an offset, from 1; a column counts UTF-16 units, as editors do. */
   readonly position: (offset: number) => SourcePosition;
 }

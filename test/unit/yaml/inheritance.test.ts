@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { definitions, problems } from './read.fixture.ts';
+import { readDefinitions } from '../../../provider/spec/yaml/read.ts';
+import { definitions, fleetText, problems } from './read.fixture.ts';
 
 const boot = 'memoryMib: 256, kernel: {file: vmlinuz}';
 
@@ -126,6 +127,10 @@ guests:
   });
 
   it('what stands for a home directory or for the digest of a file is none', () => {
+    const text = `${fleetText}\neventsFile: ~/events.jsonl\n`;
+    const read = readDefinitions([{ name: 'defs/a.yaml', text, home: '/home/me' }]);
+    expect(read.ok && read.value.fleet.eventsFile).toBe('/home/me/events.jsonl');
+
     const digest = `sha256:${'a'.repeat(64)}`;
     const { fleet, guests } = definitions(`
 defaults: {hosts: {knownHostsFile: ~/.ssh/known_hosts}}
