@@ -17,7 +17,7 @@ export function printableLine(text: string): string {
 
 /** A value somebody gave, as JSON without non-ASCII and control characters, cut at 80 characters. */
 export function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   const shown = text.length > 400 ? text.slice(0, 400) : text;
   const plain = shown.replaceAll(/[^\x20-\x7e]/g, escaped);
   return plain.length > 80 ? `${plain.slice(0, 80)}…` : plain;

@@ -73,6 +73,11 @@ class Grower {
         this.#blame(at, 'has a key here that is no name', 'Write a name before the colon.');
         continue;
       }
+      // JavaScript's own; parsers pass it over, so nothing would be said of it.
+      if (name === '__proto__') {
+        this.#blame(at, 'has the key "__proto__" here, which nothing in a definition has');
+        continue;
+      }
       if (name === '<<') {
         this.#blame(
           at,

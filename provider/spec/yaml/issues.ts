@@ -3,7 +3,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { nearestName } from '../../model/nearest.ts';
 import { quoted } from '../../model/printable.ts';
 import { fieldRegistry } from '../field.ts';
-import { fieldBelow } from './merge.ts';
+import { fieldBelow, isNull } from './merge.ts';
 import { definitionProblem } from './problems.ts';
 import { coreOf } from './schema.ts';
 import { partAt, type Spot, spotAt, type Tree, type TreePath } from './tree.ts';
@@ -21,19 +21,29 @@ export interface Checked {
 
 /** Says what the spec's parser found, at its place. */
 export function issueProblems(checked: Checked, issues: readonly z.core.$ZodIssue[]): Diagnostic[] {
+  const ofFields = new Set(issues.filter((issue) => !isParsersLimit(issue)).map(pathKey));
   return issues.flatMap((issue) => {
+    if (isParsersLimit(issue) && ofFields.has(pathKey(issue))) return [];
     if (issue.code === 'unrecognized_keys') return unknownKeys(checked, issue);
     const [inKey] = issue.code === 'invalid_key' ? issue.issues : [];
-    if (inKey === undefined) return [issueProblem(checked, issue)];
-    const key = String(issue.path.at(-1));
-    return [
-      definitionProblem(
-        [...checked.path, ...stepsOf(issue.path)],
-        keySpot(checked, issue.path.slice(0, -1), key),
-        `${inKey.message}; it is ${quoted(key)}`,
-      ),
-    ];
+    return [inKey === undefined ? issueProblem(checked, issue) : keyProblem(checked, issue, inKey.message)];
   });
+}
+
+function keyProblem(checked: Checked, { path }: z.core.$ZodIssue, message: string): Diagnostic {
+  const key = String(path.at(-1));
+  const spot = keySpot(checked, path.slice(0, -1), key);
+  return definitionProblem([...checked.path, ...stepsOf(path)], spot, `${message}; it is ${quoted(key)}`);
+}
+
+/** A whole number that is too large breaks the parser's own limit, and the field's: that one says more. */
+function isParsersLimit(issue: z.core.$ZodIssue): boolean {
+  const limit = issue.code === 'too_big' ? issue.maximum : issue.code === 'too_small' ? issue.minimum : 0;
+  return Math.abs(Number(limit)) === Number.MAX_SAFE_INTEGER;
+}
+
+function pathKey({ path }: z.core.$ZodIssue): string {
+  return JSON.stringify(path);
 }
 
 function unknownKeys(
@@ -75,9 +85,10 @@ interface Words {
 function textOf(issue: z.core.$ZodIssue, given: Tree | undefined, schema: z.ZodType | undefined): Words {
   switch (issue.code) {
     case 'invalid_type':
-      return given === undefined || (given.kind === 'scalar' && given.value === null)
-        ? { text: 'is required' }
-        : typeWords(isWhole(schema) ? 'int' : issue.expected, given);
+      if (given === undefined) return { text: 'is required' };
+      if (isNull(given))
+        return { text: typeof issue.path.at(-1) === 'number' ? 'must not be empty' : 'is required' };
+      return typeWords(isWhole(schema) ? 'int' : issue.expected, given);
     case 'invalid_value': {
       const known = issue.values.map(String);
       const value = given?.kind === 'scalar' ? String(given.value) : '';

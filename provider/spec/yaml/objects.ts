@@ -23,17 +23,22 @@ export interface ReadObject<Input, Spec> extends Placed {
   readonly spec: Spec | undefined;
 }
 
-/** Reads one object by its spec; what is wrong is told at its place. */
+/**
+ * Reads one object by its spec; what is wrong is told at its place.
+ * @param told a field that others have looked at already
+ */
 export function readSpec<S extends z.ZodObject>(
   placed: Placed,
   schema: S,
   set: Readonly<Record<string, unknown>>,
   problems: Diagnostic[],
+  told?: string,
 ): z.output<S> | undefined {
   const parsed = schema.safeParse(set);
   if (parsed.success) return parsed.data;
   const checked: Checked = { ...placed, schema };
-  problems.push(...issueProblems(checked, parsed.error.issues));
+  const untold = parsed.error.issues.filter(({ path }) => told === undefined || path[0] !== told);
+  problems.push(...issueProblems(checked, untold));
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
 import { nearestName } from '../../model/nearest.ts';
 import { quoted } from '../../model/printable.ts';
+import { maxProblems } from './limits.ts';
 import { positionOf, type ScalarTree, type SourceFile, type Spot, type TreePath } from './tree.ts';
 
 /** What keeps a file from being read at all. */
@@ -52,19 +53,23 @@ export function plainName(name: string): string {
   return /^[A-Za-z0-9_$-]{1,80}$/.test(name) ? name : quoted(name);
 }
 
-/** A reference that leads nowhere, with what was probably meant. */
-export function unknownName(
+/**
+ * Tells of a reference that leads nowhere, with what was probably meant. That takes a look at all names, so it is left out of what
+ * nobody will be shown.
+ */
+export function blameUnknownName(
+  problems: Diagnostic[],
   path: TreePath,
   given: ScalarTree,
   what: string,
   kind: string,
   known: Iterable<string>,
-): Diagnostic {
-  const names = [...known];
+): void {
+  const names = problems.length > maxProblems ? [] : [...known];
   const near = nearestName(String(given.value), names);
   const some = names.slice(0, 20).map(plainName).join(', ');
   const all = names.length > 20 ? `${some} and ${names.length - 20} more` : some;
   const hint =
     near === undefined ? `${kind}: ${all === '' ? 'there are none' : all}.` : `Did you mean ${near}?`;
-  return definitionProblem(path, given, what, hint, 'definition-unknown-name');
+  problems.push(definitionProblem(path, given, what, hint, 'definition-unknown-name'));
 }

@@ -1,7 +1,7 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { quoted } from '../../model/printable.ts';
 import { mergeTrees } from './merge.ts';
-import { definitionProblem, plainName, unknownName } from './problems.ts';
+import { definitionProblem, plainName, blameUnknownName } from './problems.ts';
 import { guestPart, profilePart } from './schema.ts';
 import type { Entry, MapTree, ScalarTree, Tree } from './tree.ts';
 
@@ -32,7 +32,8 @@ export class Profiles {
     if (named === undefined) return this.#defaults;
     if (!this.#profiles.has(named.value)) {
       const what = `names a profile that is not there: ${quoted(named.value)}`;
-      this.#problems.push(unknownName([...path, 'profile'], named, what, 'Profiles', this.#profiles.keys()));
+      const at = [...path, 'profile'];
+      blameUnknownName(this.#problems, at, named, what, 'Profiles', this.#profiles.keys());
     }
     return this.#whole.get(named.value) ?? this.#defaults;
   }

@@ -7,7 +7,7 @@ import { type HostSpec, hostSchema } from '../host.ts';
 import { type QemuUsersSpec, qemuUsersSchema, userSchemes } from '../qemu-users.ts';
 import { mergeTrees } from './merge.ts';
 import { isName, type Placed, type ReadObject, readSpec, setFields, Unique } from './objects.ts';
-import { definitionProblem, unknownName } from './problems.ts';
+import { definitionProblem, blameUnknownName } from './problems.ts';
 import { asMap, Profiles } from './profiles.ts';
 import { hostPart, usersPart } from './schema.ts';
 import type { Sections } from './sections.ts';
@@ -95,10 +95,9 @@ export function readGuests(
     const host = checkHost(placed, hosts, problems);
     const scheme = host === undefined ? undefined : schemeOf(placed, host, named, schemes, problems);
     const name = typeof set['name'] === 'string' ? set['name'] : key;
-    // Users that are missing are told already: any will do to check the rest.
     const id = `${String(set['host'])}/${scheme ?? userSchemes[0]}`;
     const written = { ...set, name, users: id } as Written<typeof guestSchema>;
-    const spec = readSpec(placed, guestSchema, written, problems);
+    const spec = readSpec(placed, guestSchema, written, problems, 'users');
     if (host !== undefined) {
       const hint = 'Give one of them another name, or another host.';
       unique.claim(`${host}/${name}`, placed, `is the same guest, ${name} on ${host},`, hint);
@@ -128,7 +127,7 @@ function checkHost(
   if (named?.kind !== 'scalar' || !isName(named.value)) return undefined;
   if (hosts.has(named.value)) return named.value;
   const what = `names a host that is not there: ${named.value}`;
-  problems.push(unknownName([...path, 'host'], named, what, 'Hosts', hosts.keys()));
+  blameUnknownName(problems, [...path, 'host'], named, what, 'Hosts', hosts.keys());
   return undefined;
 }
 

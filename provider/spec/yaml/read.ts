@@ -6,6 +6,7 @@ import { maxProblems } from './limits.ts';
 import { plainValueOf } from './merge.ts';
 import { type Placed, readSpec, setFields } from './objects.ts';
 import { parseYaml } from './parse.ts';
+import { shownPath } from './problems.ts';
 import {
   type ReadGuest,
   type ReadHost,
@@ -24,6 +25,7 @@ import type { Tree } from './tree.ts';
  * everything is well, or everything that is wrong is told, each with its place; but where a file is no YAML, only that is.
  */
 export function readDefinitions(files: readonly DefinitionText[]): Result<Definitions> {
+  if (files.length === 0) return failure(problem('definition-none', 'there are no files of definitions'));
   const parsed = files.map((file) => parseYaml(file));
   const broken = parsed.flatMap((result) => (result.ok ? [] : result.diagnostics));
   if (broken.length > 0) return failure(...inOrder(broken, files));
@@ -57,7 +59,10 @@ function readFleet(sections: Sections, files: readonly DefinitionText[], problem
   const top = { file: { name: position.file, home: undefined, position: () => position }, offset: 0 };
   const placed: Placed = { tree: { kind: 'map', entries: sections.fleet, ...top }, path: [], top };
   const written = setFields(placed.tree, ownFields) as Omit<FleetInput, 'hosts'>;
-  return { ...placed, written, spec: readSpec(placed, ownFields, written, problems) };
+  // A file that is no object may have meant to say it.
+  const isTold = problems.some(({ path }) => path?.length === 0 && path !== undefined);
+  const spec = readSpec(placed, ownFields, written, isTold ? [] : problems);
+  return { ...placed, written, spec };
 }
 
 function definitionsOf(
@@ -97,7 +102,7 @@ function inOrder(problems: readonly Diagnostic[], files: readonly DefinitionText
   const first = new Map<string, Diagnostic>();
   for (const one of problems) {
     const { file = '', line = 0, column = 0 } = one.source ?? {};
-    const key = JSON.stringify([file, line, column, what(one)]);
+    const key = JSON.stringify([file, line, column, ...what(one)]);
     if (!first.has(key)) first.set(key, one);
   }
   const sorted = [...first.values()].sort(
@@ -116,6 +121,6 @@ function inOrder(problems: readonly Diagnostic[], files: readonly DefinitionText
 }
 
 /** What is said, without of whom: `guests.a.memoryMib must be …` and the same of `b` are one where both inherit it. */
-function what({ summary, code }: Diagnostic): string {
-  return `${code} ${summary.slice(summary.indexOf(' ') + 1)}`;
+function what({ summary, path = [] }: Diagnostic): readonly string[] {
+  return [shownPath(path.slice(2)), summary.slice(shownPath(path).length)];
 }
