@@ -2,6 +2,7 @@
 const below = {
   model: [],
   spec: ['model'],
+  definitions: ['model', 'spec'],
   jail: ['model', 'spec'],
   shares: ['model', 'spec', 'jail'],
   toolstacks: ['model', 'spec', 'jail'],
@@ -48,10 +49,10 @@ module.exports = {
     {
       name: 'constructs-see-the-spec',
       comment:
-        'constructs import the spec and the model, and packaging to install the provider at synth; nothing else of it',
+        'constructs import the spec, the model and the files of definitions, and packaging to install the provider at synth; nothing else of it',
       severity: 'error',
       from: { path: '^constructs/' },
-      to: { path: '^provider/', pathNot: '^provider/(spec|model|tfplugin/packaging)/' },
+      to: { path: '^provider/', pathNot: '^provider/(spec|model|definitions|tfplugin/packaging)/' },
     },
     {
       name: 'no-product-imports-test',

@@ -1,6 +1,7 @@
 import { Token } from 'cdktf';
 import type { Construct } from 'constructs';
 import { z } from 'zod';
+import { quoted } from '../provider/model/printable.ts';
 import { fieldRegistry } from '../provider/spec/field.ts';
 
 /**
@@ -94,16 +95,6 @@ function shown(path: Path): string {
   return path
     .map((key) => (/^[A-Za-z0-9_-]{1,80}$/.test(String(key)) ? String(key) : quoted(String(key))))
     .join('.');
-}
-
-/** JSON without non-ASCII and control characters, cut: the value may be anything, and it goes to a terminal. */
-function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  const escaped = text.replaceAll(
-    /[^\x20-\x7e]/g,
-    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-  return escaped.length > 80 ? `${escaped.slice(0, 80)}…` : escaped;
 }
 
 function unwrapped(schema: z.ZodType): z.ZodType {

@@ -11,10 +11,10 @@ export type GuestFile =
 
 /**
  * A relative path means: from where the app runs. Terraform runs in the stack's folder below `cdktf.out`, so the path goes
- * there as an absolute one.
+ * there as an absolute one. One below the home directory (`~/`) is not relative.
  */
 export function fromHere(file: string): string {
-  return Token.isUnresolved(file) || file.includes('${') ? file : path.resolve(file);
+  return Token.isUnresolved(file) || file.includes('${') || file.startsWith('~/') ? file : path.resolve(file);
 }
 
 /** Changes the named properties with `fromHere` where they are set. */

@@ -2,6 +2,7 @@
  * Constructs for restricted guests. Start with `StockadeFleet`, then `HypervisorHost`, `QemuUsers`, `RestrictedGuest`; the generated
  * bindings below them are in `bindings`.
  */
+export { Fleet } from './definitions.ts';
 export { StockadeFleet, type HostEntryProps, type StockadeFleetProps } from './fleet.ts';
 export { HypervisorHost, type HypervisorHostProps } from './host.ts';
 export { QemuUsers, type QemuUsersOptions, type QemuUsersProps } from './users.ts';

@@ -2,7 +2,7 @@
  * `npm run demo`: one throw-away host, `cdktf deploy` of examples/quickstart on it, the guest's boot, the proof of its isolation,
  * a second plan without changes, destroy, and a check that nothing is left. Ends with 1 and a reason where any of that fails.
  */
-import { printable } from '../provider/terraform/diagnostics.ts';
+import { printable } from '../provider/model/printable.ts';
 import { demonstrate, DemoFailure } from './demo/steps.ts';
 import { Output, seconds } from './demo/output.ts';
 

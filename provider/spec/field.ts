@@ -14,6 +14,10 @@ export interface FieldMeta {
   readonly stable?: true;
   /** A list whose order means nothing and in which nothing stands twice: a set, where there are such. */
   readonly unordered?: true;
+  /** A path on the machine that applies. */
+  readonly localPath?: true;
+  /** An object of alternatives: where one definition stands on another, it is replaced as a whole, not merged. */
+  readonly replacedWhole?: true;
 }
 
 export const fieldRegistry = z.registry<FieldMeta>();

@@ -38,8 +38,11 @@ export const hostEntrySchema = z
     knownHostsFile: field(
       plainText(4096).optional(),
       "A file in OpenSSH's known_hosts format that lists the host.",
+      { localPath: true },
     ),
-    privateKeyFile: field(plainText(4096).optional(), 'A private key file on this machine.'),
+    privateKeyFile: field(plainText(4096).optional(), 'A private key file on this machine.', {
+      localPath: true,
+    }),
     privateKey: field(z.string().min(1).max(65536).optional(), 'A private key, as text.', {
       sensitive: true,
     }),
@@ -96,6 +99,7 @@ export const fleetSchema = z.strictObject({
   eventsFile: field(
     plainText(4096).optional(),
     'File that every apply appends its events to, as JSON lines. Default: `stockade-events.jsonl` in the working directory.',
+    { localPath: true },
   ),
 });
 

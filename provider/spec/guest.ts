@@ -15,6 +15,7 @@ const guestFileSchema = z
     file: field(
       plainText(4096).optional(),
       'A file of the machine that applies. It is uploaded once per host and kept there by its digest; only its content counts, not its path.',
+      { localPath: true },
     ),
     hostFile: field(
       hostPath().optional(),
@@ -130,8 +131,8 @@ export const guestSchema = z
       z.enum(['kvm', 'tcg']).default('kvm'),
       '`kvm` (an error where a probe shows that it does not work) or `tcg` (emulation; QEMU gives no security guarantee for it). Default: `kvm`.',
     ),
-    kernel: field(guestFileSchema, 'The Linux kernel to boot.'),
-    initrd: field(guestFileSchema.optional(), 'The initial RAM disk.'),
+    kernel: field(guestFileSchema, 'The Linux kernel to boot.', { replacedWhole: true }),
+    initrd: field(guestFileSchema.optional(), 'The initial RAM disk.', { replacedWhole: true }),
     commandLine: field(
       plainText(2048).optional(),
       "The kernel's command line. At most 2048 characters, no line breaks. Default: empty.",

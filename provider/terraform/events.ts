@@ -3,7 +3,7 @@ import type { ExecutorEvent } from '../executor/events.ts';
 import { type Journal, openJournal } from '../executor/journal.ts';
 import type { EventSink } from '../executor/session.types.ts';
 import type { Logger } from '../tfplugin/types.ts';
-import { printable } from './diagnostics.ts';
+import { printable } from '../model/printable.ts';
 
 /**
  * Sends events to Terraform's log, and to the events file from the first write on: a plan writes nothing, so it

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type LayerName, layerNames } from '../../provider/model/evidence.ts';
-import { printable } from '../../provider/terraform/diagnostics.ts';
+import { printable } from '../../provider/model/printable.ts';
 
 const evidenceSchema = z.object({
   layers: z.record(

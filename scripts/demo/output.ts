@@ -1,4 +1,4 @@
-import { printable } from '../../provider/terraform/diagnostics.ts';
+import { printable } from '../../provider/model/printable.ts';
 
 /** Where the demo prints: people read it. */
 export class Output {

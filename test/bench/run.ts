@@ -2,7 +2,7 @@
  * Measures what Stockade's core takes for guests beside what people use otherwise, on one test host, in one run; and what the
  * same takes through Terraform. docs/benchmarks.md says what is measured and how to read it.
  *
- *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence,launch,shares] [--linux]
+ *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence,launch,shares,definitions] [--linux]
  *                    [--share-mib 256] [--share-files 10000] [--share-drivers proxy,virtiofs,local]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,6 +16,7 @@ import { suites } from '../lab/recipe.ts';
 import { silenceLibvirt } from './baselines/libvirt.ts';
 import { type Contender, contenders } from './contenders.ts';
 import type { CoreRun } from './core.ts';
+import { definitionsCosts, showDefinitionsCosts } from './definitions.ts';
 import { evidenceCost, showEvidenceCost } from './evidence.ts';
 import { handshakes } from './handshake.ts';
 import { launchCost, showLaunchCost } from './launch.ts';
@@ -38,6 +39,7 @@ const all = [
   'evidence',
   'launch',
   'shares',
+  'definitions',
 ];
 const { values: options } = parseArgs({
   options: {
@@ -61,8 +63,12 @@ const runsOf = (contender: Contender, guests: number) =>
 say(`# Benchmark, ${new Date().toISOString().slice(0, 10)}\n${describeMachine()}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'stockade-bench-'));
 try {
-  if (chosen.some((key) => key !== 'shares')) await onOneHost();
+  if (chosen.some((key) => !['shares', 'definitions'].includes(key))) await onOneHost();
   if (chosen.includes('shares')) await shares();
+  if (chosen.includes('definitions')) {
+    const costs = await definitionsCosts([100, 1000, 10_000], Math.max(runs, 5));
+    say(`${showDefinitionsCosts(costs)}\n`);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

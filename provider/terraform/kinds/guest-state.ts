@@ -9,7 +9,7 @@ import { shareDriverTexts } from '../../resources/guest/shares.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { guestSchema } from '../../spec/guest.ts';
 import type { ObjectValue } from '../../tfplugin/types.ts';
-import { printableLine } from '../diagnostics.ts';
+import { printableLine } from '../../model/printable.ts';
 import type { Found } from '../kind.ts';
 import { asItStood, fromSpec } from '../values.ts';
 import { fileState } from './guest-plan.ts';

@@ -9,7 +9,7 @@ import {
   type TerraformValue,
   UNKNOWN,
 } from '../../tfplugin/types.ts';
-import { printableLine } from '../diagnostics.ts';
+import { printableLine } from '../../model/printable.ts';
 import type { Trial } from '../kind.ts';
 import { isSame } from '../lifecycle/settle.ts';
 import type { HostAccess } from '../reach.ts';

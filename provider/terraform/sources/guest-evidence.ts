@@ -17,7 +17,7 @@ import {
   type Schema,
   textOf,
 } from '../../tfplugin/types.ts';
-import { printableLine } from '../diagnostics.ts';
+import { printableLine } from '../../model/printable.ts';
 import type { Hosts } from '../reach.ts';
 import { attributesOf } from '../schema.ts';
 import { checkSpec } from '../values.ts';

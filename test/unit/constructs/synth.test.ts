@@ -89,11 +89,17 @@ describe('what is synthesized', () => {
     const fleet = new StockadeFleet(stack, 'fleet', {
       fleet: 'prod',
       eventsFile: 'events.jsonl',
-      hosts: { hv1: { ...inventory['hv1'], privateKeyFile: 'keys/deploy' } },
+      hosts: {
+        hv1: { ...inventory['hv1'], privateKeyFile: 'keys/deploy' },
+        hv2: { ...inventory['hv1'], privateKeyFile: '~/.ssh/id_ed25519' },
+      },
     });
     expect(synthesized(stack).provider.stockade[0]).toMatchObject({
       events_file: path.resolve('events.jsonl'),
-      hosts: { hv1: { private_key_file: path.resolve('keys/deploy') } },
+      hosts: {
+        hv1: { private_key_file: path.resolve('keys/deploy') },
+        hv2: { private_key_file: '~/.ssh/id_ed25519' },
+      },
     });
     expect(fleet.has('hv1')).toBe(true);
   });
