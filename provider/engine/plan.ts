@@ -7,8 +7,10 @@ import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { qemuCautions } from '../resources/guest/cautions.ts';
 import { type GuestDesired, guestAddress } from '../resources/guest/desired.ts';
 import { guestDiff } from '../resources/guest/diff.ts';
+import { fileObstacles } from '../resources/guest/file-obstacles.ts';
 import type { LeasableUsers } from '../resources/guest/lease.ts';
 import { guestOperations } from '../resources/guest/operations.ts';
+import { withRecordChecked } from '../resources/guest/record-state.ts';
 import { layerObstacle } from '../resources/guest/requests.ts';
 import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
 import { shareSourceObstacles, sharedSources } from '../resources/guest/share-source-checks.ts';
@@ -136,13 +138,15 @@ function planGuest(
     ...sharedDiskObstacles(desired, wish.guests),
     ...shareSourceObstacles(desired, snapshot.sources, launchShares(desired, capabilities), roots),
     ...sharedShareObstacles(desired, otherGuests(wish.guests, snapshot.guests)),
+    ...fileObstacles(desired, wish.uploads, snapshot.files),
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];
   if (obstacles.length > 0 || users === undefined || ready === undefined) return { ...nothing, obstacles };
   const rendered = renderGuest(desired, ready, roots);
   const why = (layer: LayerName) => layerObstacle(layer, ready);
-  const change = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
+  const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
+  const change = withRecordChecked(drift, facts);
   const uploads = new Map([...wish.uploads].filter(([digest]) => !snapshot.files.has(digest)));
   const usersChange = before.users.operations.filter(({ id }) => id === qemuUsersStepId(desired));
   const after = [...before.host.ready, ...usersChange.map(({ id }) => id)];
