@@ -1,0 +1,15 @@
+import type { HostEvidence } from '../evidence.ts';
+import { diagnosticJson } from './diagnostics-json.ts';
+import { asciiJson } from './json.ts';
+
+/** All that guests show, with the raw lines it rests on. */
+export function evidenceJson(hosts: readonly HostEvidence[]): string {
+  return asciiJson({
+    format: 'stockade-evidence 1',
+    hosts: hosts.map(({ host, guests, diagnostics }) => ({
+      host,
+      guests: guests.map(({ problems, ...rest }) => ({ ...rest, problems: problems.map(diagnosticJson) })),
+      diagnostics: diagnostics.map(diagnosticJson),
+    })),
+  });
+}
