@@ -22,12 +22,14 @@ export {
   openLink,
   plan,
   type PlanOptions,
+  probe,
 } from './cli/library.ts';
 export { loadDefinitions } from './definitions/load.ts';
 export type { ApplyOutcome, HostOutcome, ObjectOutcome, ObjectState } from './cli/applying.ts';
 export type { GuestProof, HostEvidence } from './cli/evidence.ts';
 export type { HostSummary, SeenHost } from './cli/facts.ts';
 export type { FleetPlan, HostFailure, PlannedHost } from './cli/planning.ts';
+export type { ProbedHost } from './cli/probing.ts';
 export { asSaved, parseSavedPlan, type PlanRequest, type SavedPlan, savedPlan } from './cli/saved-plan.ts';
 export type { ExecutorEvent } from './executor/events.ts';
 export type { Address } from './model/address.ts';

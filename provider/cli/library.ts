@@ -12,6 +12,7 @@ import { expand } from './expand.ts';
 import { observeFacts, type SeenHost } from './facts.ts';
 import { type Fragment, importedDefinition } from './importing.ts';
 import { type FleetPlan, planIntents } from './planning.ts';
+import { type ProbedHost, probeHosts, probesNotRun } from './probing.ts';
 import { type SavedPlan, savedAddresses } from './saved-plan.ts';
 import { selectionOf } from './selection.ts';
 
@@ -67,14 +68,13 @@ export async function plan(definitions: Definitions, options: PlanOptions = {}):
   const intents = await expand(definitions, new LocalFiles(), { selection: selection.value, destroy });
   if (!intents.ok) return intents;
   const { fleet, unreachable } = definitions.fleet;
-  return linked(fleet, options.link, async (link) =>
-    success(
-      await planIntents(intents.value, {
-        ...{ fleet, unreachable, parallelism, link: link.hosts },
-        ...(saved === undefined ? {} : { about: (host: string) => savedAddresses(saved, host) }),
-      }),
-    ),
-  );
+  return linked(fleet, options.link, async (link) => {
+    const planned = await planIntents(intents.value, {
+      ...{ fleet, unreachable, parallelism, link: link.hosts },
+      ...(saved === undefined ? {} : { about: (host: string) => savedAddresses(saved, host) }),
+    });
+    return success(planned, destroy ? [] : probesNotRun(definitions));
+  });
 }
 
 export interface ApplyOptions extends Pick<CommonOptions, 'parallelism' | 'link'> {
@@ -105,6 +105,19 @@ export async function evidence(
   if (!selection.ok) return selection;
   return linked(definitions.fleet.fleet, options.link, async (link) =>
     success(await observeEvidence(definitions, selection.value, { link: link.hosts, parallelism })),
+  );
+}
+
+/** Attacks canaries on each host, to see that it is the jail that stops what an attacker would try. Hosts must be prepared. */
+export async function probe(
+  definitions: Definitions,
+  options: CommonOptions = {},
+): Promise<Result<readonly ProbedHost[]>> {
+  const { limit = [], exclude = [], parallelism = defaultParallelism } = options;
+  const selection = selectionOf(limit, exclude);
+  if (!selection.ok) return selection;
+  return linked(definitions.fleet.fleet, options.link, async (link) =>
+    success(await probeHosts(definitions, selection.value, { link: link.hosts, parallelism })),
   );
 }
 

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { exitCodes } from '../exit-codes.ts';
-import { evidence } from '../library.ts';
+import { evidence, openLink, probe } from '../library.ts';
 import { humanEvidence } from '../views/evidence-human.ts';
 import { evidenceJson } from '../views/evidence-json.ts';
+import { humanProbes } from '../views/probes-human.ts';
 import {
   type Context,
   definitionsOf,
@@ -15,6 +16,7 @@ import {
 interface EvidenceOptions extends SelectOptions {
   readonly json: boolean;
   readonly details: boolean;
+  readonly probe: boolean;
 }
 
 export function evidenceCommand(context: Context): Command {
@@ -25,18 +27,33 @@ export function evidenceCommand(context: Context): Command {
   )
     .option('--details', 'every layer, and the processes it was seen on', false)
     .option('--json', 'all of it, with the raw lines, as JSON', false)
-    .action(async (options: EvidenceOptions) => {
-      const definitions = definitionsOf(context, options.file);
-      if (definitions === undefined) return;
-      const hosts = resultOf(context, await evidence(definitions, options));
-      if (hosts === undefined) return;
-      const { console, end } = context;
-      console.print(options.json ? evidenceJson(hosts) : humanEvidence(hosts, console.style, options));
-      const guests = hosts.flatMap((host) => host.guests);
-      const problems = guests.flatMap((guest) => guest.problems);
-      const unseen = hosts.flatMap(({ diagnostics }) => diagnostics);
-      console.diagnostics(placed(definitions, [...problems, ...unseen]));
-      if (unseen.length > 0) end(exitCodes.failed);
-      else if (guests.some(({ isolated }) => !isolated)) end(exitCodes.attention);
-    });
+    .option('--probe', 'also let canaries on each host try what an attacker would', false)
+    .action((options: EvidenceOptions) => runEvidence(context, options));
+}
+
+async function runEvidence(context: Context, options: EvidenceOptions): Promise<void> {
+  const definitions = definitionsOf(context, options.file);
+  if (definitions === undefined) return;
+  const { console, end } = context;
+  const link = openLink(definitions.fleet.fleet);
+  try {
+    const hosts = resultOf(context, await evidence(definitions, { ...options, link }));
+    const probed = options.probe ? resultOf(context, await probe(definitions, { ...options, link })) : [];
+    if (hosts === undefined || probed === undefined) return;
+    if (options.json) console.print(evidenceJson(hosts, probed));
+    else {
+      console.print(humanEvidence(hosts, console.style, options));
+      console.print(humanProbes(probed, console.style, options));
+    }
+    const guests = hosts.flatMap((host) => host.guests);
+    const unseen = hosts.flatMap(({ diagnostics }) => diagnostics);
+    const probes = probed.flatMap(({ diagnostics }) => diagnostics);
+    const problems = guests.flatMap((guest) => guest.problems);
+    console.diagnostics(placed(definitions, [...problems, ...unseen, ...probes]));
+    if (unseen.length > 0 || probed.some(({ report }) => report === undefined)) end(exitCodes.failed);
+    else if (guests.some(({ isolated }) => !isolated) || probes.some(({ severity }) => severity === 'error'))
+      end(exitCodes.attention);
+  } finally {
+    await link.close();
+  }
 }

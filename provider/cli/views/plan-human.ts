@@ -20,7 +20,7 @@ export function humanPlan(
 ): string {
   const { isolation, disruptions, removals, objects } = report;
   const lines = [
-    style.bold(`Fleet ${terminalLine(report.fleet)}: ${countsText(report.counts)}.`),
+    style.bold(`Fleet ${terminalLine(report.fleet)}: ${countsText(report)}.`),
     ...section(style.red('Isolation lost'), isolation.losses, (one) => newsLines(one, details)),
     ...section(style.red('Host resources gained by guests'), isolation.gains, (one) =>
       newsLines(one, details),

@@ -24,7 +24,7 @@ export function markdownPlan(report: PlanReport): string {
   const { isolation, disruptions, removals, failures } = report;
   out.add(`### Stockade plan: fleet ${markdownLine(cut(report.fleet, 80))}`);
   out.add('');
-  out.add(`**${markdownLine(countsText(report.counts))}**`);
+  out.add(`**${markdownLine(countsText(report))}**`);
   out.list('🛑 Cannot be planned', failures, ({ summary, hint }) =>
     [summary, hint].map((text) => said(text ?? '', 600)).join(' '),
   );

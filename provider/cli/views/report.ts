@@ -24,6 +24,8 @@ export interface PlanReport {
   readonly objects: readonly ObjectChange[];
   readonly warnings: readonly Diagnostic[];
   readonly failures: readonly Diagnostic[];
+  /** Hosts that could not be planned. */
+  readonly failedHosts: number;
 }
 
 export interface IsolationNews extends IsolationLine {
@@ -66,6 +68,7 @@ export function reportOf(plan: FleetPlan): PlanReport {
     objects,
     warnings: plan.warnings,
     failures: plan.failures.flatMap(({ diagnostics }) => diagnostics),
+    failedHosts: plan.failures.length,
   };
 }
 
@@ -75,12 +78,14 @@ function objectChange(change: Change): ObjectChange {
 }
 
 /** `2 to create, 1 to restart, 1 to destroy; 9 stay as they are` */
-export function countsText(counts: PlanReport['counts']): string {
+export function countsText({ counts, failedHosts }: Pick<PlanReport, 'counts' | 'failedHosts'>): string {
   const told = (Object.keys(actionWords) as (keyof typeof actionWords)[])
     .filter((action) => counts[action] > 0)
     .map((action) => `${counts[action]} ${actionWords[action]}`);
   const same = counts.noop === 1 ? '1 stays as it is' : `${counts.noop} stay as they are`;
-  return told.length === 0 ? `nothing to do; ${same}` : `${told.join(', ')}; ${same}`;
+  const failed = `${failedHosts} ${failedHosts === 1 ? 'host' : 'hosts'} CANNOT BE PLANNED`;
+  const all = told.length === 0 ? 'nothing to do' : told.join(', ');
+  return `${failedHosts === 0 ? '' : `${failed}; `}${all}; ${same}`;
 }
 
 const actionWords = {
