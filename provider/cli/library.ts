@@ -14,7 +14,7 @@ import { type Fragment, importedDefinition } from './importing.ts';
 import { type FleetPlan, planIntents } from './planning.ts';
 import { type ProbedHost, probeHosts, probesNotRun } from './probing.ts';
 import { type SavedPlan, savedAddresses } from './saved-plan.ts';
-import { selectionOf } from './selection.ts';
+import { idlePatterns, selectionOf } from './selection.ts';
 
 /** How many hosts are worked on at the same time where nothing is said. */
 export const defaultParallelism = 32;
@@ -53,7 +53,7 @@ export interface CommonOptions {
 export interface PlanOptions extends CommonOptions {
   /** Plans to take away all that is selected. @default false */
   readonly destroy?: boolean;
-  /** Rests the new plan on what this one did, so that the two can be compared. */
+  /** Looks only at what this plan changes and rests on, so that the two can be compared (`asSaved`). */
   readonly saved?: SavedPlan;
 }
 
@@ -68,12 +68,17 @@ export async function plan(definitions: Definitions, options: PlanOptions = {}):
   const intents = await expand(definitions, new LocalFiles(), { selection: selection.value, destroy });
   if (!intents.ok) return intents;
   const { fleet, unreachable } = definitions.fleet;
+  const concerned = saved === undefined ? undefined : new Set(saved.hosts.map(({ host }) => host));
+  const asked = intents.value.filter(({ target }) => concerned?.has(target.host) ?? true);
   return linked(fleet, options.link, async (link) => {
-    const planned = await planIntents(intents.value, {
+    const planned = await planIntents(asked, {
       ...{ fleet, unreachable, parallelism, link: link.hosts },
       ...(saved === undefined ? {} : { about: (host: string) => savedAddresses(saved, host) }),
     });
-    return success(planned, destroy ? [] : probesNotRun(definitions));
+    return success(planned, [
+      ...idlePatterns([...limit, ...exclude], definitions),
+      ...(destroy ? [] : probesNotRun(definitions)),
+    ]);
   });
 }
 

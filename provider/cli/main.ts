@@ -23,11 +23,10 @@ const context: Context = {
   now: () => Date.now(),
 };
 
-/** A reader that has seen enough (`| head`) is no failure. */
+/** A reader that has seen enough (`| head`) is no failure, and no reason to leave an apply half done. */
 for (const stream of [stdout, stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    process.exit();
   });
 }
 

@@ -113,7 +113,9 @@ export function asSaved(saved: SavedPlan, anew: FleetPlan, definitions: Definiti
   } else if (saved.definitions !== definitionsDigest(definitions)) {
     faults.push(moved('the definitions were changed since it was made'));
   }
-  faults.push(...anew.failures.flatMap(({ diagnostics }) => diagnostics));
+  const concerned = new Set(saved.hosts.map(({ host }) => host));
+  const failed = anew.failures.filter(({ host }) => concerned.has(host));
+  faults.push(...failed.flatMap(({ diagnostics }) => diagnostics));
   const hosts: PlannedHost[] = [];
   for (const one of faults.length > 0 ? [] : saved.hosts) {
     const now = anew.hosts.find(({ host }) => host === one.host);
@@ -121,7 +123,7 @@ export function asSaved(saved: SavedPlan, anew: FleetPlan, definitions: Definiti
     if (checked.ok) hosts.push(checked.value);
     else faults.push(...checked.diagnostics);
   }
-  return faults.length > 0 ? failure(...faults) : success({ ...anew, hosts });
+  return faults.length > 0 ? failure(...faults) : success({ ...anew, hosts, failures: [] });
 }
 
 function sameHost(saved: SavedPlan['hosts'][number], now: PlannedHost): Result<PlannedHost> {

@@ -1,6 +1,7 @@
 import type { Address } from '../model/address.ts';
-import { failure, problem, type Result, success } from '../model/diagnostic.ts';
+import { caution, type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
 import { quoted } from '../model/printable.ts';
+import type { Definitions } from '../spec/definitions.ts';
 
 /** Which part of a fleet a command is about. */
 export interface Selection {
@@ -68,6 +69,25 @@ function parsePattern(pattern: string): Pattern {
 
 function glob(text: string): RegExp {
   return new RegExp(`^${text.replaceAll('*', '.*').replaceAll('?', '.')}$`);
+}
+
+/** Patterns that name nothing that is defined: most likely they are misspelt. */
+export function idlePatterns(
+  patterns: readonly string[],
+  { hosts, guests }: Pick<Definitions, 'hosts' | 'guests'>,
+): readonly Diagnostic[] {
+  return patterns.flatMap((pattern) => {
+    const { whole, host, name } = parsePattern(pattern);
+    // guests that are no longer defined may be named by their host
+    const named =
+      hosts.some((one) => host.test(one.name)) || (whole && guests.some((one) => name.test(one.name)));
+    if (named) return [];
+    return [
+      caution('pattern-idle', `${pattern} names no host and no guest that is defined`, {
+        hint: 'See `stockade graph` for what there is.',
+      }),
+    ];
+  });
 }
 
 /** Whether an object is this command's business. */

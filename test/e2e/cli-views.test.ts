@@ -83,6 +83,12 @@ describe('the rest', () => {
     expect(await folder.fail('explain', 'h1/web9')).toContain('These are: guest web1 on h1');
   });
 
+  it('probes the host on request', async () => {
+    const probed = await folder.run('evidence', '--probe');
+    expect(probed).toMatchObject({ exitCode: 0 });
+    expect(probed.stdout).toMatch(/^h1: \d+ probes: [1-9]\d* stopped, 0 got through/m);
+  });
+
   it('completes in bash', async () => {
     writeFileSync(join(folder.path, 'completion'), await folder.succeed('completion', 'bash'));
     const script =

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { sh, word } from '../../provider/model/shell.ts';
 import { compareSnapshots, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
-import { type Definition, fleetDefinition, Folder, stillGuest } from './cli.fixture.ts';
+import { type Definition, fleetDefinition, Folder, hostDefinition, stillGuest } from './cli.fixture.ts';
 
 const lab = useLab({ hosts: 2, name: 'cli' });
 const mainPid = async (guest: string, host = lab.host) =>
@@ -131,6 +131,27 @@ describe('a fleet that changes', () => {
     await folder.succeed('apply', '--yes', '--limit', 'h2/db1');
     expect(await folder.run('plan', '--detailed-exitcode')).toMatchObject({ exitCode: 0 });
     expect(await folder.fail('plan', '--limit', '$(id)')).toContain('is no pattern');
+  });
+
+  it('plans around a host that gives no answer, and applies nothing until it is left out', async () => {
+    const usual = fleetDefinition({
+      hosts: lab.hosts,
+      guests: { web1: stillGuest('h1', { memoryMib: 71 }), db1: stillGuest('h2', { memoryMib: 70 }) },
+    });
+    const dead = { ...hostDefinition(lab.host), port: 1 };
+    folder.write('stockade.yaml', { ...usual, hosts: { ...(usual['hosts'] as Definition), h3: dead } });
+    const planned = await folder.run('plan', '--detailed-exitcode', '--out', 'saved.plan');
+    expect(planned.exitCode).toBe(1);
+    expect(planned.stdout).toContain('1 host CANNOT BE PLANNED; 1 to restart; 5 stay as they are');
+    expect(planned.stderr).toContain('host h3');
+    expect(planned.stderr).toContain('The plan was not saved');
+    const pid = await mainPid('web1');
+    expect(await folder.fail('apply', '--yes')).toContain('leave these hosts out (--exclude)');
+    expect(await mainPid('web1')).toBe(pid);
+    await folder.succeed('apply', '--yes', '--exclude', 'h3');
+    expect(await mainPid('web1')).not.toBe(pid);
+    define({ web1: stillGuest('h1', { memoryMib: 70 }), db1: stillGuest('h2', { memoryMib: 70 }) });
+    await folder.succeed('apply', '--yes');
   });
 
   it("takes away what left the definitions, and never what is another fleet's", async () => {

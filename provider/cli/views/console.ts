@@ -17,7 +17,6 @@ export class Console {
   readonly errorStyle: Style;
   readonly environment: NodeJS.ProcessEnv;
   readonly #streams: Streams;
-  #asking: { readonly close: () => void } | undefined;
 
   constructor(streams: Streams) {
     this.#streams = streams;
@@ -54,26 +53,21 @@ export class Console {
     return this.#streams.stdin.isTTY === true;
   }
 
-  /** What somebody types; `undefined` when they type nothing more, or are interrupted. */
+  /** What somebody types; `undefined` when they type nothing more. */
   ask(question: string): Promise<string | undefined> {
-    const lines = createInterface({ input: this.#streams.stdin, output: this.#streams.stderr });
+    // the terminal's own line editing: what is typed ahead stays for the next question
+    const lines = createInterface({
+      input: this.#streams.stdin,
+      output: this.#streams.stderr,
+      terminal: false,
+    });
     return new Promise((resolve) => {
       let answer: string | undefined;
-      this.#asking = lines;
-      lines.on('close', () => {
-        this.#asking = undefined;
-        resolve(answer);
-      });
-      lines.on('SIGINT', () => lines.close());
+      lines.on('close', () => resolve(answer));
       lines.question(question, (typed) => {
         answer = typed.trim();
         lines.close();
       });
     });
-  }
-
-  /** Takes a question back. */
-  stopAsking(): void {
-    this.#asking?.close();
   }
 }

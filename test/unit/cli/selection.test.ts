@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../provider/cli/address.ts';
-import { selectionOf } from '../../../provider/cli/selection.ts';
+import { idlePatterns, selectionOf } from '../../../provider/cli/selection.ts';
+import type { Definitions } from '../../../provider/spec/definitions.ts';
 
 function select(limit: readonly string[], exclude: readonly string[] = []) {
   const made = selectionOf(limit, exclude);
@@ -65,6 +66,12 @@ describe('--limit and --exclude', () => {
       expect(selectionOf([bad], [])).toMatchObject({ ok: false, diagnostics: [{ code: 'bad-pattern' }] });
     },
   );
+});
+
+it('a pattern that names nothing is told', () => {
+  const defined = { hosts: [{ name: 'hv1' }], guests: [{ name: 'web1' }] } as unknown as Definitions;
+  const idle = idlePatterns(['hv*', 'web?', 'hv1/gone', 'hv2', 'hv2/web1', 'x*'], defined);
+  expect(idle.map(({ summary }) => summary.split(' ')[0])).toEqual(['hv2', 'hv2/web1', 'x*']);
 });
 
 describe('an address', () => {
