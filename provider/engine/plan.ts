@@ -7,14 +7,16 @@ import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { qemuCautions } from '../resources/guest/cautions.ts';
 import { type GuestDesired, guestAddress } from '../resources/guest/desired.ts';
 import { guestDiff } from '../resources/guest/diff.ts';
+import { fileObstacles } from '../resources/guest/file-obstacles.ts';
 import type { LeasableUsers } from '../resources/guest/lease.ts';
 import { guestOperations } from '../resources/guest/operations.ts';
+import { withRecordChecked } from '../resources/guest/record-state.ts';
 import { layerObstacle } from '../resources/guest/requests.ts';
 import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
 import { shareSourceObstacles, sharedSources } from '../resources/guest/share-source-checks.ts';
 import { launchShares } from '../resources/guest/shares.ts';
 import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
-import { otherGuests, sharedShareObstacles } from '../resources/guest/share-conflicts.ts';
+import { type OtherGuest, otherGuests, sharedShareObstacles } from '../resources/guest/share-conflicts.ts';
 import { driversOf } from '../resources/guest/share-words.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
@@ -59,7 +61,10 @@ export function planHost(
 ): Result<HostPlan> {
   const host = planPreparation(wish.host, snapshot, roots);
   const users = planUsers(wish, snapshot, host.ready, roots);
-  const guests = wish.guests.map((guest) => planGuest(guest, wish, snapshot, { host, users }, roots));
+  const neighbours = neighboursOf(wish, snapshot);
+  const guests = wish.guests.map((guest) =>
+    planGuest(guest, wish, snapshot, { host, users, neighbours }, roots),
+  );
   const obstacles = [...host.obstacles, ...users.obstacles, ...guests.flatMap((guest) => guest.obstacles)];
   if (obstacles.length > 0) return failure(...obstacles);
   const plan = {
@@ -70,6 +75,38 @@ export function planHost(
     plan,
     guests.flatMap(({ warnings = [] }) => warnings),
   );
+}
+
+/** What guests have to do with each other, looked up once for all of them: thousands on a host are planned in a time that grows with them. */
+interface Neighbours {
+  /** All that will be on the host and share a directory, or are made of its files. */
+  readonly others: readonly OtherGuest[];
+  /** By path of an image: the guests of the wish that use it. */
+  readonly byImage: ReadonlyMap<string, readonly GuestDesired[]>;
+  /** Files that the host does not have yet. */
+  readonly uploads: HostWish['uploads'];
+}
+
+function neighboursOf({ guests, uploads }: HostWish, snapshot: HostSnapshot): Neighbours {
+  const byImage = new Map<string, GuestDesired[]>();
+  for (const guest of guests) {
+    const images = guest.disks.flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)]);
+    for (const path of new Set(images)) {
+      const users = byImage.get(path);
+      if (users === undefined) byImage.set(path, [guest]);
+      else users.push(guest);
+    }
+  }
+  return {
+    others: guests.some(({ shares }) => shares.length > 0) ? otherGuests(guests, snapshot.guests) : [],
+    byImage,
+    uploads: new Map([...uploads].filter(([digest]) => !snapshot.files.has(digest))),
+  };
+}
+
+function sameImages({ disks }: GuestDesired, { byImage }: Neighbours): readonly GuestDesired[] {
+  const paths = disks.flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)]);
+  return [...new Set(paths.flatMap((path) => byImage.get(path) ?? []))];
 }
 
 interface Part extends HostPlan {
@@ -124,7 +161,11 @@ function planGuest(
   desired: GuestDesired,
   wish: HostWish,
   snapshot: HostSnapshot,
-  before: { readonly host: Part & { readonly ready: readonly string[] }; readonly users: UsersPart },
+  before: {
+    readonly host: Part & { readonly ready: readonly string[] };
+    readonly users: UsersPart;
+    readonly neighbours: Neighbours;
+  },
   roots: HostRoots,
 ): Part {
   const capabilities = capabilitiesWith(snapshot.facts, wish.host.qemuBinary);
@@ -133,17 +174,19 @@ function planGuest(
   const users = before.users.offered.get(desired.scheme);
   const obstacles = [
     ...guestObstacles(desired, capabilities),
-    ...sharedDiskObstacles(desired, wish.guests),
+    ...sharedDiskObstacles(desired, sameImages(desired, before.neighbours)),
     ...shareSourceObstacles(desired, snapshot.sources, launchShares(desired, capabilities), roots),
-    ...sharedShareObstacles(desired, otherGuests(wish.guests, snapshot.guests)),
+    ...(desired.shares.length === 0 ? [] : sharedShareObstacles(desired, before.neighbours.others)),
+    ...fileObstacles(desired, wish.uploads, snapshot.files),
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];
   if (obstacles.length > 0 || users === undefined || ready === undefined) return { ...nothing, obstacles };
   const rendered = renderGuest(desired, ready, roots);
   const why = (layer: LayerName) => layerObstacle(layer, ready);
-  const change = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
-  const uploads = new Map([...wish.uploads].filter(([digest]) => !snapshot.files.has(digest)));
+  const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
+  const change = withRecordChecked(drift, facts);
+  const { uploads } = before.neighbours;
   const usersChange = before.users.operations.filter(({ id }) => id === qemuUsersStepId(desired));
   const after = [...before.host.ready, ...usersChange.map(({ id }) => id)];
   return {

@@ -98,3 +98,11 @@ export function sectionMissing(host: string, name: string): Diagnostic {
 export function sessionClosed(host: string): Diagnostic {
   return problem('session-closed', `the session with host ${host} is closed`, { host });
 }
+
+/** Codes of those failures that say that a host is silent, rather than that it answers wrongly. */
+const silence: ReadonlySet<string> = new Set(['host-unreachable', 'connection-lost', 'command-timeout']);
+
+export function isSilent(diagnostics: readonly Diagnostic[]): boolean {
+  const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
+  return errors.length > 0 && errors.every((diagnostic) => silence.has(diagnostic.code));
+}

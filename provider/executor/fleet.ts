@@ -7,7 +7,9 @@ import { type Result, success } from '../model/diagnostic.ts';
 import type { Operation, OperationResult, ReadSection } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { type HostFacts, hostSectionName } from '../resources/host/facts.ts';
-import { openHostSession, type SessionOptions } from './session.ts';
+import { orderOperations } from './order.ts';
+import { renderWriteScript } from './script.ts';
+import { defaultSessionLimits, openHostSession, type SessionOptions } from './session.ts';
 import type { EventSink, HostSession, SessionCounters } from './session.types.ts';
 import { SourceLooks } from './source-looks.ts';
 
@@ -96,10 +98,7 @@ export class Fleet {
    * change what the host itself is: after them only users, guests and evidence are read again.
    */
   async write(target: Target, operations: readonly Operation[]): Promise<Result<Written>> {
-    const guestsAlone = operations.every(({ address }) => address.kind === 'guest');
-    const seen = guestsAlone ? this.#facts.get(target.host) : undefined;
-    const all = this.#sections(target);
-    const sections = seen === undefined ? all : all.filter(({ name }) => name !== hostSectionName);
+    const { sections, seen } = this.#lookAfter(target, operations);
     const written = await this.#session(target).write(operations, sections);
     if (!written.ok) {
       this.forget(target.host);
@@ -109,6 +108,31 @@ export class Fleet {
     if (snapshot.ok) this.#keep(snapshot.value);
     else this.forget(target.host);
     return success({ results: written.value.results, snapshot }, written.warnings);
+  }
+
+  #lookAfter(target: Target, operations: readonly Operation[]) {
+    const guestsAlone = operations.every(({ address }) => address.kind === 'guest');
+    const seen = guestsAlone ? this.#facts.get(target.host) : undefined;
+    const all = this.#sections(target);
+    const sections = seen === undefined ? all : all.filter(({ name }) => name !== hostSectionName);
+    return { sections, seen };
+  }
+
+  /** The script that `write` would send now, as it is but for its nonce and the time at which it is sent. */
+  script(target: Target, operations: readonly Operation[]): string {
+    const { lockWaitSeconds, sectionBytes } = { ...defaultSessionLimits, ...this.#options.session?.limits };
+    const { text } = renderWriteScript(
+      orderOperations([operations]),
+      this.#lookAfter(target, operations).sections,
+      {
+        nonce: '0'.repeat(32),
+        roots: this.#roots,
+        holder: this.#options.holder,
+        lockWaitSeconds,
+        sectionLimitBytes: sectionBytes,
+      },
+    );
+    return text;
   }
 
   /** Makes the next `observe` look again. */
@@ -121,6 +145,11 @@ export class Fleet {
   #keep(snapshot: HostSnapshot): void {
     this.#snapshots.set(snapshot.host, Promise.resolve(success(snapshot)));
     this.#facts.set(snapshot.host, snapshot.facts);
+  }
+
+  /** What is being written comes to the end of its present step, and no more steps are begun. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.stop()));
   }
 
   /** Per host that was spoken to: connections made, scripts sent. */

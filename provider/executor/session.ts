@@ -10,6 +10,7 @@ import { defaultGatherSettings, Gatherer, type GatherSettings } from './gather.t
 import { checkOperations } from './order.ts';
 import { chooseTogether, mergeRequests, splitOutcome, type Answer, type Request } from './requests.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts';
+import { askToStop } from './stop.ts';
 import type { EventSink, HostSession, SessionCounters, WriteOutcome } from './session.types.ts';
 
 export interface SessionLimits {
@@ -25,7 +26,7 @@ export interface SessionLimits {
   readonly stdoutBytes: number;
 }
 
-const defaultSessionLimits: SessionLimits = {
+export const defaultSessionLimits: SessionLimits = {
   readTimeoutSeconds: 180,
   writeTimeoutSeconds: 1800,
   lockWaitSeconds: 60,
@@ -70,6 +71,8 @@ class BatchingSession implements HostSession {
   #closed: Promise<void> | undefined;
   #readBatches = 0;
   #writeBatches = 0;
+  /** Of the batch of writes that runs. */
+  #writing: string | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -105,6 +108,13 @@ class BatchingSession implements HostSession {
     return began ? success({ results, sections: shown }, diagnostics) : failure(...diagnostics);
   }
 
+  async stop(): Promise<void> {
+    const nonce = this.#writing;
+    if (nonce === undefined) return;
+    const { connection, roots = defaultRoots } = this.#options;
+    await askToStop(connection, { roots, nonce, isOver: () => this.#writing !== nonce });
+  }
+
   /** Lets what was asked come to its end, then closes the connection. */
   close(): Promise<void> {
     this.#closed ??= this.#drained().then(() => this.#options.connection.close());
@@ -135,6 +145,7 @@ class BatchingSession implements HostSession {
       for (const { reject } of taken) reject(bug);
     } finally {
       this.#running = false;
+      this.#writing = undefined;
       if (this.#queue.length > 0) this.#gatherer.touch();
       else this.#closing?.();
     }
@@ -146,6 +157,8 @@ class BatchingSession implements HostSession {
     if (batch.order) this.#writeBatches++;
     else this.#readBatches++;
     const since = new Date(clock.now()).toISOString();
+    const nonce = this.#tokens();
+    this.#writing = batch.order === undefined ? undefined : nonce;
     const outcome = await runBatch(batch, {
       connection,
       clock,
@@ -154,7 +167,7 @@ class BatchingSession implements HostSession {
       timeoutSeconds: batch.order ? this.#limits.writeTimeoutSeconds : this.#limits.readTimeoutSeconds,
       maxStdoutBytes: this.#limits.stdoutBytes,
       script: {
-        nonce: this.#tokens(),
+        nonce,
         roots: roots ?? defaultRoots,
         holder: `${this.#options.holder}, since ${since}`,
         lockWaitSeconds: this.#limits.lockWaitSeconds,

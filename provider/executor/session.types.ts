@@ -18,6 +18,8 @@ export interface HostSession {
   read(sections: readonly ReadSection[]): Promise<Result<ReadonlyMap<string, Uint8Array>>>;
   /** Runs the operations in dependency order under the host's lock, then the sections, still under it. */
   write(operations: readonly Operation[], sections?: readonly ReadSection[]): Promise<Result<WriteOutcome>>;
+  /** The batch of writes that runs, if any, comes to the end of its present step and begins no more. Resolves once it has heard it. */
+  stop(): Promise<void>;
   readonly counters: SessionCounters;
   close(): Promise<void>;
 }

@@ -1,13 +1,14 @@
-import { hostname, userInfo } from 'node:os';
 import type { Target } from '../connect/target.ts';
 import { Fleet, type Written } from '../executor/fleet.ts';
+import { holderOf } from '../executor/holder.ts';
+import { targetOf } from '../executor/targets.ts';
 import { caution, failure, problem, type Result, success } from '../model/diagnostic.ts';
 import type { Operation } from '../model/operation.ts';
 import type { Logger, PrivateState, TerraformValue } from '../tfplugin/types.ts';
 import { EventRecorder } from './events.ts';
 import type { HostAccess, Hosts, Reach } from './reach.ts';
 import type { Settings } from './settings.ts';
-import { remember, remembered, rememberedTarget, targetOf } from './targets.ts';
+import { remember, remembered, rememberedTarget } from './targets.ts';
 
 /** The hosts of one provider process: how each is reached, and one session with each. */
 export class FleetHosts implements Hosts {
@@ -90,10 +91,4 @@ export class FleetHosts implements Hosts {
       }),
     );
   }
-}
-
-/** Shown to whoever finds a host locked by us. */
-function holderOf(fleet: string | undefined): string {
-  const user = userInfo().username.replaceAll(/[^\w.-]/g, '_');
-  return `fleet ${fleet ?? '?'}, ${user}@${hostname()}, process ${process.pid}`;
 }

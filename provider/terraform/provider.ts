@@ -1,7 +1,7 @@
 import { fleetSchema } from '../spec/fleet.ts';
 import type { Provider } from '../tfplugin/types.ts';
 import { configurationSchema } from './configuration.ts';
-import { LocalFiles } from './files.ts';
+import { LocalFiles } from '../executor/local-files.ts';
 import { FleetHosts } from './hosts.ts';
 import { guestKind } from './kinds/guest.ts';
 import { hostKind } from './kinds/host.ts';

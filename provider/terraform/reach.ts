@@ -38,11 +38,3 @@ export interface Hosts {
   /** @param memory the resource's private state; with it, a host that left the inventory is still reached */
   reach(host: TerraformValue, memory?: PrivateState): Reach;
 }
-
-/** Codes of those failures that say that a host is silent, rather than that it answers wrongly. */
-const silence: ReadonlySet<string> = new Set(['host-unreachable', 'connection-lost', 'command-timeout']);
-
-export function isSilent(diagnostics: readonly Diagnostic[]): boolean {
-  const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
-  return errors.length > 0 && errors.every((diagnostic) => silence.has(diagnostic.code));
-}

@@ -7,7 +7,7 @@ import { fieldDifferences } from '../../provider/resources/guest/differences.ts'
 import { otherGuests, sharedShareObstacles } from '../../provider/resources/guest/share-conflicts.ts';
 import { hostDesired } from '../../provider/resources/host/desired.ts';
 import { parseHost } from '../../provider/resources/host/facts-parse.ts';
-import { LocalFiles } from '../../provider/terraform/files.ts';
+import { LocalFiles } from '../../provider/executor/local-files.ts';
 import { guestKind } from '../../provider/terraform/kinds/guest.ts';
 import { sampleGuest, sampleGuestFacts, sampleShare } from '../samples.ts';
 

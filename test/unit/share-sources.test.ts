@@ -18,7 +18,7 @@ import {
   parseMounts,
   parseShareSources,
 } from '../../provider/resources/guest/share-sources-parse.ts';
-import { LocalFiles } from '../../provider/terraform/files.ts';
+import { LocalFiles } from '../../provider/executor/local-files.ts';
 import { guestKind } from '../../provider/terraform/kinds/guest.ts';
 import { UNKNOWN } from '../../provider/tfplugin/types.ts';
 import { sampleGuest } from '../samples.ts';

@@ -1,6 +1,6 @@
 import type { GuestDesired, GuestFile } from '../../resources/guest/desired.ts';
 import { isObject, type ObjectValue, type TerraformValue, UNKNOWN } from '../../tfplugin/types.ts';
-import { referenceTo } from '../files.ts';
+import { referenceTo } from '../../executor/local-files.ts';
 import { intactOf } from '../integrity.ts';
 import { isSame } from '../lifecycle/settle.ts';
 import { guestParts } from './guest-schema.ts';

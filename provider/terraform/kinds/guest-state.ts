@@ -1,8 +1,9 @@
 import type { HostSnapshot } from '../../engine/snapshot.ts';
 import type { Address } from '../../model/address.ts';
-import { guestDigest, type StoredGuest } from '../../resources/guest/desired.ts';
+import type { StoredGuest } from '../../resources/guest/desired.ts';
 import type { GuestFacts } from '../../resources/guest/facts.ts';
 import { guestIntegrity } from '../../resources/guest/integrity.ts';
+import { recordState } from '../../resources/guest/record-state.ts';
 import { renderGuest, withQemu } from '../../resources/guest/render.ts';
 import { driversFound } from '../../resources/guest/share-words.ts';
 import { shareDriverTexts } from '../../resources/guest/shares.ts';
@@ -46,13 +47,6 @@ export function findGuest(
 /** Names of files and words of processes are in it, which a guest or its host may have chosen. */
 function shown(integrity: Readonly<Record<string, string>>): ObjectValue {
   return Object.fromEntries(Object.entries(integrity).map(([part, text]) => [part, printableLine(text)]));
-}
-
-/** Whether the host's record of a guest says what it said when it was written. */
-export function recordState(facts: GuestFacts): string {
-  if (facts.stored === undefined) return 'cannot be read';
-  const written = { ...facts.stored, host: '', name: facts.name, fleet: facts.owner };
-  return guestDigest(written) === facts.digest ? 'ok' : 'was edited';
 }
 
 /** What launcher and unit should be, by the record; not known for a host without a record of its QEMU. */

@@ -1,19 +1,14 @@
 import type { HostSnapshot } from '../../engine/snapshot.ts';
 import { isolationProblems } from '../../engine/verify.ts';
 import { type Address, describeAddress } from '../../model/address.ts';
-import type { Change } from '../../model/change.ts';
 import { type Diagnostic, failure, problem, type Result, success } from '../../model/diagnostic.ts';
 import type { LayerName } from '../../model/evidence.ts';
 import { namePattern } from '../../model/names.ts';
-import type { Upload } from '../../model/operation.ts';
 import { guestUnit } from '../../model/paths.ts';
-import {
-  type GuestDesired,
-  guestAddress,
-  guestDesired,
-  uploadedDigests,
-} from '../../resources/guest/desired.ts';
+import { type GuestDesired, guestAddress } from '../../resources/guest/desired.ts';
 import { guestDiff } from '../../resources/guest/diff.ts';
+import { fileObstacles } from '../../resources/guest/file-obstacles.ts';
+import { withRecordChecked } from '../../resources/guest/record-state.ts';
 import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
 import { guestObstacles, renderGuest, withQemu } from '../../resources/guest/render.ts';
 import { layerObstacle } from '../../resources/guest/requests.ts';
@@ -22,21 +17,19 @@ import { launchShares } from '../../resources/guest/shares.ts';
 import { otherGuests, sharedShareObstacles } from '../../resources/guest/share-conflicts.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
-import { type GuestFileSpec, guestSchema } from '../../spec/guest.ts';
-import { guestFile, type LocalFile, type LocalFiles } from '../files.ts';
+import { guestSchema } from '../../spec/guest.ts';
+import { type DefinedGuest, defineGuest } from '../../executor/defined-guest.ts';
+import type { LocalFiles } from '../../executor/local-files.ts';
 import type { Kind, Safety, Wish, Work } from '../kind.ts';
 import { isObject, type ObjectValue, type TerraformValue } from '../../tfplugin/types.ts';
 import { planGuest } from './guest-plan.ts';
 import { guestRemarks } from './guest-remarks.ts';
 import { guestResourceSchema } from './guest-schema.ts';
-import { findGuest, recordState, shareDrivers } from './guest-state.ts';
+import { findGuest, shareDrivers } from './guest-state.ts';
 import { integrityProblems } from './integrity-problems.ts';
 
 /** A guest's definition with the files of this machine that it names. */
-export interface WantedGuest {
-  readonly desired: GuestDesired;
-  /** By digest; those of which only the digest is known are not in it. */
-  readonly uploads: ReadonlyMap<string, Upload>;
+export interface WantedGuest extends DefinedGuest {
   /** As Terraform shows them; `undefined` while the host is not known. */
   readonly shareDrivers: ObjectValue | null | undefined;
 }
@@ -48,29 +41,16 @@ async function want(
   { spec, fleet }: Wish<typeof guestSchema>,
   snapshot: HostSnapshot | undefined,
 ): Promise<Result<WantedGuest>> {
-  const kernel = await fileOf(files, spec.kernel, 'kernel');
-  const initrd = spec.initrd === undefined ? success(undefined) : await fileOf(files, spec.initrd, 'initrd');
-  if (!kernel.ok || !initrd.ok) {
-    return failure(...[kernel, initrd].flatMap((one) => (one.ok ? [] : one.diagnostics)));
-  }
-  const local = [kernel.value, initrd.value].flatMap((one) => (one?.local === undefined ? [] : [one.local]));
-  const desired = guestDesired(spec, fleet, { kernel: kernel.value.file, initrd: initrd.value?.file });
+  const defined = await defineGuest(files, spec, fleet);
+  if (!defined.ok) return defined;
+  const { desired, uploads } = defined.value;
   const prepared = snapshot?.facts.owners.has(fleet) === true;
   return success({
     desired,
+    uploads,
     shareDrivers:
       desired.shares.length === 0 ? null : prepared ? shareDrivers(desired, snapshot, fleet) : undefined,
-    uploads: new Map(local.flatMap(({ sha256, upload }) => (upload === undefined ? [] : [[sha256, upload]]))),
   });
-}
-
-async function fileOf(files: LocalFiles, spec: GuestFileSpec, field: string) {
-  if (spec.file === undefined) {
-    const local: LocalFile | undefined = undefined;
-    return success({ file: { kind: 'host' as const, path: spec.hostFile ?? '' }, local });
-  }
-  const looked = await files.look(spec.file, field);
-  return looked.ok ? success({ file: guestFile(looked.value), local: looked.value }) : looked;
 }
 
 /** Of the shares as far as they are known. */
@@ -86,21 +66,13 @@ function sources({ shares }: ObjectValue): readonly string[] {
 function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): readonly Diagnostic[] {
   const { facts } = snapshot;
   const prepared = facts.owners.has(desired.fleet);
-  const unknown = uploadedDigests(desired).filter(
-    (digest) => !uploads.has(digest) && !snapshot.files.has(digest),
-  );
   const capabilities = capabilitiesFor(facts, desired.fleet);
   const served = prepared ? launchShares(desired, capabilities) : [];
   return [
     ...(prepared ? guestObstacles(desired, capabilities) : []),
     ...shareSourceObstacles(desired, snapshot.sources, served),
     ...sharedShareObstacles(desired, otherGuests([desired], snapshot.guests)),
-    ...unknown.map((digest) =>
-      problem('file-not-on-host', `${nameOf(desired)}: the host has no file sha256:${digest}`, {
-        host: desired.host,
-        hint: 'Give the path of the file on this machine instead of its digest.',
-      }),
-    ),
+    ...fileObstacles(desired, uploads, snapshot.files),
   ];
 }
 
@@ -118,7 +90,7 @@ function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
   const rendered = renderGuest(desired, capabilities);
   const why = (layer: LayerName) => layerObstacle(layer, capabilities);
   const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
-  const change = facts === undefined ? drift : withRecord(drift, recordState(facts));
+  const change = withRecordChecked(drift, facts);
   const missing = [...uploads].filter(([digest]) => !snapshot.files.has(digest));
   const operations = guestOperations({
     change,
@@ -129,13 +101,6 @@ function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
     uploads: new Map(missing),
   });
   return success({ change, operations });
-}
-
-/** A record that was edited by hand is written anew, also where nothing else is to be done. */
-function withRecord(change: Change, record: string): Change {
-  if (record === 'ok' || change.action !== 'noop') return change;
-  const reason = { path: ['integrity', 'record'], before: record, after: 'ok', disruption: 'none' as const };
-  return { ...change, action: 'update', reasons: [reason] };
 }
 
 function nameOf(guest: Where): string {

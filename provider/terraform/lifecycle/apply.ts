@@ -10,7 +10,7 @@ import { parseSpec } from '../values.ts';
 import type { Replacements } from './replacement.ts';
 import { conflicts, isSame, settle } from './settle.ts';
 import { judge } from './conclude.ts';
-import { failures, remarks, wasOvertaken } from './outcome.ts';
+import { failures, remarks, wasOvertaken } from '../../executor/outcome.ts';
 
 /** One apply of one object: what is asked for, and where. */
 interface Job<D> {

@@ -1,9 +1,9 @@
 import type { HostSnapshot } from '../../engine/snapshot.ts';
-import { type Address, describeAddress } from '../../model/address.ts';
-import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { halt } from '../../executor/halt.ts';
+import type { Address } from '../../model/address.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Kind, Safety } from '../kind.ts';
 import type { HostAccess } from '../reach.ts';
-import { failures } from './outcome.ts';
 
 /** How things stand after an Apply, once what must not go on was ended. */
 export interface Conclusion {
@@ -34,41 +34,13 @@ async function end(
   snapshot: HostSnapshot,
   dangers: readonly Diagnostic[],
 ): Promise<Conclusion> {
-  const wasRunning = safety.runs(address, snapshot);
-  const operations = safety.halt(address, access.fleet, snapshot);
-  const halted = await access.write(operations);
-  const after = halted.ok && halted.value.snapshot.ok ? halted.value.snapshot.value : undefined;
-  const troubles = halted.ok
-    ? [
-        ...failures(operations, halted.value.results),
-        ...(halted.value.snapshot.ok ? [] : halted.value.snapshot.diagnostics),
-      ]
-    : halted.diagnostics;
-  const stopped = troubles.length === 0 && after !== undefined && !safety.runs(address, after);
-  const outcome = stopped
-    ? wasRunning
-      ? `The ${address.kind} was stopped rather than left running unprotected.`
-      : ''
-    : `The ${address.kind} could not be stopped and may still run unprotected. Stop it on the host: \`${safety.haltByHand(address)}\`.`;
-  const told = dangers.map((one) => ({
-    ...one,
-    hint: [outcome, one.hint ?? ''].filter((text) => text !== '').join(' '),
-  }));
-  return {
-    snapshot: after ?? snapshot,
-    objections: [...told, ...troubles, ...silent(address, stopped, troubles)],
-  };
-}
-
-/** All steps went well, and it runs all the same. */
-function silent(address: Address, stopped: boolean, troubles: readonly Diagnostic[]): readonly Diagnostic[] {
-  if (stopped || troubles.length > 0) return [];
-  const resource = describeAddress(address);
-  return [
-    problem('guest-still-runs', `${resource} was told to stop, and runs all the same`, {
-      host: address.host,
-      resource,
-      hint: 'See what starts it again on the host.',
-    }),
-  ];
+  const halted = await halt((operations) => access.write(operations), {
+    address,
+    dangers,
+    snapshot,
+    operations: safety.halt(address, access.fleet, snapshot),
+    runs: (seen) => safety.runs(address, seen),
+    byHand: safety.haltByHand(address),
+  });
+  return { snapshot: halted.snapshot, objections: halted.diagnostics };
 }

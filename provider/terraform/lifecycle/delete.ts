@@ -1,11 +1,12 @@
 import type { z } from 'zod';
+import { isSilent } from '../../executor/diagnostics.ts';
 import { type Address, describeAddress } from '../../model/address.ts';
 import { caution, problem } from '../../model/diagnostic.ts';
 import type { DeleteRequest, DeleteResponse } from '../../tfplugin/types.ts';
 import { concerning, pluginDiagnostics } from '../diagnostics.ts';
 import type { Kind } from '../kind.ts';
-import { type Hosts, isSilent } from '../reach.ts';
-import { failures, wasOvertaken } from './outcome.ts';
+import type { Hosts } from '../reach.ts';
+import { failures, wasOvertaken } from '../../executor/outcome.ts';
 import { isReplacement, type Replacements } from './replacement.ts';
 
 const attempts = 3;

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { HostSnapshot } from '../../engine/snapshot.ts';
+import { isSilent } from '../../executor/diagnostics.ts';
 import { type Address, describeAddress } from '../../model/address.ts';
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from '../../tfplugin/types.ts';
 import { concerning, pluginDiagnostics } from '../diagnostics.ts';
 import type { Kind, Prospect } from '../kind.ts';
-import { type Hosts, isSilent, type Reach } from '../reach.ts';
+import type { Hosts, Reach } from '../reach.ts';
 import { parseSpec } from '../values.ts';
 import { announcements } from './announce.ts';
 import { isSame } from './settle.ts';

@@ -1,10 +1,11 @@
 import type { z } from 'zod';
+import { isSilent } from '../../executor/diagnostics.ts';
 import { describeAddress } from '../../model/address.ts';
 import { caution } from '../../model/diagnostic.ts';
 import type { ReadRequest, ReadResponse } from '../../tfplugin/types.ts';
 import { concerning, pluginDiagnostic, pluginDiagnostics } from '../diagnostics.ts';
 import type { Kind } from '../kind.ts';
-import { type Hosts, isSilent } from '../reach.ts';
+import type { Hosts } from '../reach.ts';
 
 /** What is there now. A host that cannot be asked yet, or is silent and may be, leaves the state as it was. */
 export async function readResource<S extends z.ZodObject, D>(

@@ -1,8 +1,9 @@
 import type { HostSnapshot } from '../../engine/snapshot.ts';
+import { isSilent } from '../../executor/diagnostics.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { ObjectValue, PluginDiagnostic, ReadResponse } from '../../tfplugin/types.ts';
 import { pluginDiagnostic, pluginDiagnostics } from '../diagnostics.ts';
-import { type Hosts, isSilent } from '../reach.ts';
+import type { Hosts } from '../reach.ts';
 
 /** What a data source makes of an observed host. */
 export type Answer = { readonly state: ObjectValue } | { readonly diagnostics: readonly PluginDiagnostic[] };

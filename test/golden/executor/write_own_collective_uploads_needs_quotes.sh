@@ -238,6 +238,14 @@ stockade_skip() {
   stockade_report "$1" skipped '' ''
 }
 
+# Somebody asked to stop: what runs comes to its end, no other step is begun
+stockade_called_off() {
+  [ -e "$stockade_work/stop" ] || return 1
+  stockade_say "$1" stopped 'it was not begun: a stop was asked for'
+  stockade_took=0
+  stockade_report "$1" refused "$stockade_work/$1.data" ''
+}
+
 # stockade_status FILE-STEM EXIT: how a step ended, from the marks it left
 stockade_status() {
   stockade_now
@@ -258,6 +266,7 @@ stockade_own() {
   stockade_step=step_$1
   stockade_first=${3:-0}
   stockade_count=${4:-0}
+  if stockade_called_off "$1"; then return 0; fi
   if ! stockade_ready $2; then
     stockade_skip "$1"
     [ "$stockade_count" -eq 0 ] || stockade_discard "$stockade_first" "$((stockade_first + stockade_count))"
@@ -280,6 +289,7 @@ stockade_own() {
 
 # stockade_join INDEX NEEDS: whether this member of a collective step takes part
 stockade_join() {
+  if stockade_called_off "$1"; then return 1; fi
   if ! stockade_ready $2; then
     stockade_skip "$1"
     return 1

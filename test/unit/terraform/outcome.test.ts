@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { Operation, OperationResult } from '../../../provider/model/operation.ts';
 import { sh } from '../../../provider/model/shell.ts';
 import { pluginDiagnostics } from '../../../provider/terraform/diagnostics.ts';
-import { failures } from '../../../provider/terraform/lifecycle/outcome.ts';
-import { remedies } from '../../../provider/terraform/lifecycle/remedies.ts';
+import { failures } from '../../../provider/executor/outcome.ts';
+import { remedies } from '../../../provider/executor/remedies.ts';
 
 const provider = resolve(import.meta.dirname, '../../../provider');
 const sources = readdirSync(provider, { recursive: true, encoding: 'utf8' }).filter((name) =>

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { FleetHosts } from '../../../provider/terraform/hosts.ts';
 import { Settings } from '../../../provider/terraform/settings.ts';
-import { remember, remembered, rememberedTarget, targetOf } from '../../../provider/terraform/targets.ts';
+import { targetOf } from '../../../provider/executor/targets.ts';
+import { remember, remembered, rememberedTarget } from '../../../provider/terraform/targets.ts';
 import { type Logger, type ObjectValue, UNKNOWN } from '../../../provider/tfplugin/types.ts';
 
 const silent: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { commandTimeout, connectionLost } from '../../../provider/connect/diagnostics.ts';
+import { isSilent } from '../../../provider/executor/diagnostics.ts';
 import { layerNames } from '../../../provider/model/evidence.ts';
 import { problem } from '../../../provider/model/diagnostic.ts';
 import { FleetHosts } from '../../../provider/terraform/hosts.ts';
-import { isSilent } from '../../../provider/terraform/reach.ts';
 import { guestEvidenceSource } from '../../../provider/terraform/sources/guest-evidence.ts';
 import { hostFactsSource } from '../../../provider/terraform/sources/host-facts.ts';
 import { isObject } from '../../../provider/tfplugin/types.ts';

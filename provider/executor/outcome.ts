@@ -1,6 +1,6 @@
-import { describeAddress } from '../../model/address.ts';
-import { caution, type Diagnostic, problem } from '../../model/diagnostic.ts';
-import type { Operation, OperationResult } from '../../model/operation.ts';
+import { describeAddress } from '../model/address.ts';
+import { caution, type Diagnostic, problem } from '../model/diagnostic.ts';
+import type { Operation, OperationResult } from '../model/operation.ts';
 import { remedies, runAgain } from './remedies.ts';
 
 /** Codes by which a host says that something else was written since it was looked at: looking again may help. */

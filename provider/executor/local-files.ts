@@ -79,7 +79,7 @@ function reason(error: unknown): string {
 
 function unreadable(path: string, field: string, why: string) {
   return problem('file-unreadable', `${field} file ${JSON.stringify(path)}: ${why}`, {
-    hint: `Give the path of a readable file on the machine that runs Terraform, or use host_file for one that is on the host. Relative paths start at ${process.cwd()}.`,
+    hint: `Give the path of a readable file on this machine, or use host_file for one that is on the host. Relative paths start at ${process.cwd()}.`,
     path: [field, 'file'],
   });
 }

@@ -70,5 +70,6 @@ export const remedies: Readonly<Record<string, string>> = {
   'bad-value-name': bug,
   'value-too-long': bug,
   'unknown-member': bug,
+  stopped: runAgain,
   'step-failed': runAgain,
 };

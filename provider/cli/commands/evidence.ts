@@ -1,0 +1,59 @@
+import { Command } from 'commander';
+import { exitCodes } from '../exit-codes.ts';
+import { evidence, openLink, probe } from '../library.ts';
+import { humanEvidence } from '../views/evidence-human.ts';
+import { evidenceJson } from '../views/evidence-json.ts';
+import { humanProbes } from '../views/probes-human.ts';
+import {
+  type Context,
+  definitionsOf,
+  placed,
+  resultOf,
+  type SelectOptions,
+  withSelection,
+} from './common.ts';
+
+interface EvidenceOptions extends SelectOptions {
+  readonly json: boolean;
+  readonly details: boolean;
+  readonly probe: boolean;
+}
+
+export function evidenceCommand(context: Context): Command {
+  return withSelection(
+    new Command('evidence').description(
+      'show from the live processes whether the isolation of every guest holds; ends with 2 where one does not',
+    ),
+  )
+    .option('--details', 'every layer, and the processes it was seen on', false)
+    .option('--json', 'all of it, with the raw lines, as JSON', false)
+    .option('--probe', 'also let canaries on each host try what an attacker would', false)
+    .action((options: EvidenceOptions) => runEvidence(context, options));
+}
+
+async function runEvidence(context: Context, options: EvidenceOptions): Promise<void> {
+  const definitions = definitionsOf(context, options.file);
+  if (definitions === undefined) return;
+  const { console, end } = context;
+  const link = openLink(definitions.fleet.fleet);
+  try {
+    const hosts = resultOf(context, await evidence(definitions, { ...options, link }));
+    const probed = options.probe ? resultOf(context, await probe(definitions, { ...options, link })) : [];
+    if (hosts === undefined || probed === undefined) return;
+    if (options.json) console.print(evidenceJson(hosts, probed));
+    else {
+      console.print(humanEvidence(hosts, console.style, options));
+      console.print(humanProbes(probed, console.style, options));
+    }
+    const guests = hosts.flatMap((host) => host.guests);
+    const unseen = hosts.flatMap(({ diagnostics }) => diagnostics);
+    const probes = probed.flatMap(({ diagnostics }) => diagnostics);
+    const problems = guests.flatMap((guest) => guest.problems);
+    console.diagnostics(placed(definitions, [...problems, ...unseen, ...probes]));
+    if (unseen.length > 0 || probed.some(({ report }) => report === undefined)) end(exitCodes.failed);
+    else if (guests.some(({ isolated }) => !isolated) || probes.some(({ severity }) => severity === 'error'))
+      end(exitCodes.attention);
+  } finally {
+    await link.close();
+  }
+}

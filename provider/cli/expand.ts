@@ -1,0 +1,121 @@
+import type { Target } from '../connect/target.ts';
+import type { HostWish } from '../engine/plan.ts';
+import { bounded } from '../executor/bounded.ts';
+import { type DefinedGuest, defineGuest } from '../executor/defined-guest.ts';
+import type { LocalFiles } from '../executor/local-files.ts';
+import { targetOf } from '../executor/targets.ts';
+import { type Address, describeAddress } from '../model/address.ts';
+import { type Diagnostic, failure, type Result, success } from '../model/diagnostic.ts';
+import { guestAddress } from '../resources/guest/desired.ts';
+import { hostAddress, hostDesired } from '../resources/host/desired.ts';
+import { qemuUsersDesired } from '../resources/qemu-users/desired.ts';
+import { qemuUsersAddress } from '../resources/qemu-users/names.ts';
+import type { Definitions } from '../spec/definitions.ts';
+import type { GuestSpec } from '../spec/guest.ts';
+import { type Selection, wants } from './selection.ts';
+
+/** What a fleet wants of one host, and how the host is reached. */
+export interface HostIntent {
+  readonly target: Target;
+  readonly wish: HostWish;
+  /** Whether anything is to be made or changed there; else only what no longer belongs there goes. */
+  readonly makes: boolean;
+  /** What must not be taken away: it is defined, or none of this command's business. */
+  readonly keeps: (address: Address) => boolean;
+}
+
+export interface ExpandOptions {
+  readonly selection: Selection;
+  /** Everything that is selected goes, as if it were not defined. */
+  readonly destroy?: boolean;
+}
+
+/** How many of this machine's files are looked at at the same time. */
+const filesAtOnce = 16;
+
+/** Definitions as what each host is to be like, with the digests of this machine's files. Hosts that nothing is wanted of are left out. */
+export async function expand(
+  definitions: Definitions,
+  files: LocalFiles,
+  { selection, destroy = false }: ExpandOptions,
+): Promise<Result<readonly HostIntent[]>> {
+  const wanted = destroy ? [] : definitions.guests.filter((guest) => wants(selection, guestAddress(guest)));
+  const defined = await defineAll(wanted, definitions, files);
+  if (!defined.ok) return defined;
+  const guests = groupBy(defined.value, ({ desired }) => desired.host);
+  const users = groupBy(definitions.users, ({ host }) => host);
+  const keeps = keeper(definitions, selection, destroy);
+  const { fleet, hosts } = definitions;
+  return success(
+    hosts.flatMap((spec) => {
+      const entry = fleet.hosts[spec.name];
+      const here = guests.get(spec.name) ?? [];
+      if (entry === undefined || (here.length === 0 && !selection.looksAt(spec.name))) return [];
+      const whole = selection.wantsHost(spec.name);
+      const needed = new Set(here.map(({ desired }) => desired.scheme));
+      return [
+        {
+          target: targetOf(spec.name, entry),
+          makes: !destroy && (whole || here.length > 0),
+          wish: {
+            host: hostDesired(spec, fleet.fleet),
+            users: (users.get(spec.name) ?? [])
+              .filter(({ scheme }) => whole || needed.has(scheme))
+              .map((one) => qemuUsersDesired(one, fleet.fleet)),
+            guests: here.map(({ desired }) => desired),
+            uploads: new Map(here.flatMap(({ uploads }) => [...uploads])),
+          },
+          keeps,
+        },
+      ];
+    }),
+  );
+}
+
+function groupBy<One>(all: readonly One[], key: (one: One) => string): ReadonlyMap<string, readonly One[]> {
+  const groups = new Map<string, One[]>();
+  for (const one of all) {
+    const group = groups.get(key(one));
+    if (group === undefined) groups.set(key(one), [one]);
+    else group.push(one);
+  }
+  return groups;
+}
+
+function keeper(definitions: Definitions, selection: Selection, destroy: boolean): HostIntent['keeps'] {
+  const { hosts, users, guests } = definitions;
+  const defined = new Set(
+    [
+      ...hosts.map(({ name }) => hostAddress({ host: name })),
+      ...users.map((one) => qemuUsersAddress(one)),
+      ...guests.map((one) => guestAddress(one)),
+    ].map(describeAddress),
+  );
+  return (address) => !wants(selection, address) || (!destroy && defined.has(describeAddress(address)));
+}
+
+async function defineAll(
+  guests: readonly GuestSpec[],
+  { fleet: { fleet }, source }: Definitions,
+  files: LocalFiles,
+): Promise<Result<readonly DefinedGuest[]>> {
+  const defined = await bounded(guests, filesAtOnce, (guest) => defineGuest(files, guest, fleet));
+  const faults: Diagnostic[] = [];
+  const all: DefinedGuest[] = [];
+  defined.forEach((one, index) => {
+    const guest = guests[index];
+    if (one.ok) all.push(one.value);
+    else if (guest !== undefined) {
+      const address = guestAddress(guest);
+      for (const fault of one.diagnostics) {
+        const position = source(address, fault.path);
+        const where = {
+          resource: describeAddress(address),
+          ...(position === undefined ? {} : { source: position }),
+        };
+        faults.push({ ...fault, ...where });
+      }
+    }
+  });
+  return faults.length > 0 ? failure(...faults) : success(all);
+}

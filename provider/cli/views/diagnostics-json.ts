@@ -1,0 +1,17 @@
+import type { Diagnostic } from '../../model/diagnostic.ts';
+
+/** What programs get of a diagnostic. */
+export function diagnosticJson({
+  severity,
+  code,
+  summary,
+  detail,
+  hint,
+  path,
+  source,
+  host,
+  resource,
+  step,
+}: Diagnostic) {
+  return { severity, code, summary, detail, hint, path, source, host, resource, step };
+}
