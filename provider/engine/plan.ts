@@ -11,10 +11,18 @@ import type { LeasableUsers } from '../resources/guest/lease.ts';
 import { guestOperations } from '../resources/guest/operations.ts';
 import { layerObstacle } from '../resources/guest/requests.ts';
 import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
-import { shareSourceObstacles, sharedSources } from '../resources/guest/share-source-checks.ts';
+import {
+  shareSourceCautions,
+  shareSourceObstacles,
+  sharedSources,
+} from '../resources/guest/share-source-checks.ts';
 import { launchShares } from '../resources/guest/shares.ts';
 import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
-import { otherGuests, sharedShareObstacles } from '../resources/guest/share-conflicts.ts';
+import {
+  otherGuests,
+  sharedShareCautions,
+  sharedShareObstacles,
+} from '../resources/guest/share-conflicts.ts';
 import { driversOf } from '../resources/guest/share-words.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
@@ -131,11 +139,13 @@ function planGuest(
   const ready = withQemu(capabilities);
   const facts = snapshot.guests.get(desired.name);
   const users = before.users.offered.get(desired.scheme);
+  const served = launchShares(desired, capabilities);
+  const others = otherGuests(wish.guests, snapshot.guests);
   const obstacles = [
     ...guestObstacles(desired, capabilities),
     ...sharedDiskObstacles(desired, wish.guests),
-    ...shareSourceObstacles(desired, snapshot.sources, launchShares(desired, capabilities), roots),
-    ...sharedShareObstacles(desired, otherGuests(wish.guests, snapshot.guests)),
+    ...shareSourceObstacles(desired, snapshot.sources, served, roots),
+    ...sharedShareObstacles(desired, others),
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];
@@ -150,7 +160,14 @@ function planGuest(
     changes: [change],
     operations: guestOperations({ change, desired, facts, users, rendered, uploads, after, roots }),
     obstacles: [],
-    warnings: change.action === 'noop' ? [] : qemuCautions(desired, driversOf(rendered.plan.shares)),
+    warnings:
+      change.action === 'noop'
+        ? []
+        : [
+            ...qemuCautions(desired, driversOf(rendered.plan.shares)),
+            ...shareSourceCautions(desired, snapshot.sources, served),
+            ...sharedShareCautions(desired, others),
+          ],
   };
 }
 
