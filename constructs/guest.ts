@@ -47,6 +47,8 @@ export class RestrictedGuest extends Construct {
   readonly resource: Guest;
   readonly host: HypervisorHost;
   #evidence: GuestEvidence | undefined;
+  /** What the guest was made from, as the provider will have it. */
+  readonly #definition: object;
   readonly #shares: GuestShareProps[];
 
   constructor(scope: Construct, id: string, props: RestrictedGuestProps) {
@@ -54,7 +56,8 @@ export class RestrictedGuest extends Construct {
     const { users, name = id, kernel, initrd, ...rest } = props;
     const files = { kernel, ...(initrd === undefined ? {} : { initrd }) };
     const owner = { host: users.host.name, users: `${users.host.name}/${users.scheme}` };
-    refuseUnlessValid(this, guestSchema, { ...owner, name, ...files, ...rest });
+    this.#definition = { ...owner, name, ...files, ...rest };
+    refuseUnlessValid(this, guestSchema, this.#definition);
     this.host = users.host;
     this.#shares = [...(rest.shares ?? [])];
     for (const share of this.#shares) this.host.claimShare(this, share);
@@ -75,7 +78,7 @@ export class RestrictedGuest extends Construct {
    * @throws where that is not so, or the share cannot be
    */
   share(share: GuestShareProps): this {
-    refuseUnlessValid(this, guestSchema.shape.shares, [...this.#shares, share]);
+    refuseUnlessValid(this, guestSchema, { ...this.#definition, shares: [...this.#shares, share] });
     this.host.claimShare(this, share);
     this.#shares.push(share);
     this.resource.putShares(this.#shares.map((one) => defined(one)));

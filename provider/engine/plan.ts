@@ -13,10 +13,19 @@ import { guestOperations } from '../resources/guest/operations.ts';
 import { withRecordChecked } from '../resources/guest/record-state.ts';
 import { layerObstacle } from '../resources/guest/requests.ts';
 import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
-import { shareSourceObstacles, sharedSources } from '../resources/guest/share-source-checks.ts';
+import {
+  shareSourceCautions,
+  shareSourceObstacles,
+  sharedSources,
+} from '../resources/guest/share-source-checks.ts';
 import { launchShares } from '../resources/guest/shares.ts';
 import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
-import { type OtherGuest, otherGuests, sharedShareObstacles } from '../resources/guest/share-conflicts.ts';
+import {
+  type OtherGuest,
+  otherGuests,
+  sharedShareCautions,
+  sharedShareObstacles,
+} from '../resources/guest/share-conflicts.ts';
 import { driversOf } from '../resources/guest/share-words.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
@@ -172,11 +181,13 @@ function planGuest(
   const ready = withQemu(capabilities);
   const facts = snapshot.guests.get(desired.name);
   const users = before.users.offered.get(desired.scheme);
+  const served = launchShares(desired, capabilities);
+  const others = desired.shares.length === 0 ? [] : before.neighbours.others;
   const obstacles = [
     ...guestObstacles(desired, capabilities),
     ...sharedDiskObstacles(desired, sameImages(desired, before.neighbours)),
-    ...shareSourceObstacles(desired, snapshot.sources, launchShares(desired, capabilities), roots),
-    ...(desired.shares.length === 0 ? [] : sharedShareObstacles(desired, before.neighbours.others)),
+    ...shareSourceObstacles(desired, snapshot.sources, served, roots),
+    ...sharedShareObstacles(desired, others),
     ...fileObstacles(desired, wish.uploads, snapshot.files),
     ...foreignOwner(desired, facts?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
@@ -193,7 +204,14 @@ function planGuest(
     changes: [change],
     operations: guestOperations({ change, desired, facts, users, rendered, uploads, after, roots }),
     obstacles: [],
-    warnings: change.action === 'noop' ? [] : qemuCautions(desired, driversOf(rendered.plan.shares)),
+    warnings:
+      change.action === 'noop'
+        ? []
+        : [
+            ...qemuCautions(desired, driversOf(rendered.plan.shares)),
+            ...shareSourceCautions(desired, snapshot.sources, served),
+            ...sharedShareCautions(desired, others),
+          ],
   };
 }
 

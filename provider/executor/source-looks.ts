@@ -1,11 +1,11 @@
 import { type Result, success } from '../model/diagnostic.ts';
 import {
   isLookedAt,
-  plainPath,
   type ShareSourceFacts,
   shareSourcesSection,
   shareSourcesSectionName,
 } from '../resources/guest/share-sources.ts';
+import { plainPath } from '../spec/plain-path.ts';
 import { parseShareSources } from '../resources/guest/share-sources-parse.ts';
 import type { HostSession } from './session.types.ts';
 

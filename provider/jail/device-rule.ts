@@ -107,7 +107,7 @@ function verdictOf(line: string): DeviceTrial {
 }
 
 /** Whose cgroup was tried, and what those in it may open all the same. */
-export interface DeviceRule {
+interface DeviceRule {
   /** Of the trials: a guest's name, or that of a helper's unit. */
   readonly name: string;
   /** Names below /dev. */

@@ -5,10 +5,12 @@ import { parseThreads } from './proc-parse.ts';
 type Entries<T> = ReadonlyMap<string, readonly (readonly [name: string, value: T])[]>;
 
 /** What was shown, with what is looked for by directory found once and for all: a host may have hundreds of guests. */
-export interface Indexed extends Omit<RawEvidence, 'threads'> {
+export interface Indexed extends Omit<RawEvidence, 'threads' | 'counts'> {
   readonly threads: ReadonlyMap<number, readonly ThreadObservation[]>;
   readonly linksIn: Entries<RawLink>;
   readonly statsIn: Entries<readonly string[]>;
+  /** How many open files are in which mount, by process; of those with more than are listed. */
+  readonly filesByMount: ReadonlyMap<number, ReadonlyMap<number, number>>;
   /** Labels of the host's security module by process, one a thread. */
   readonly labels: ReadonlyMap<number, readonly string[]>;
 }
@@ -19,8 +21,20 @@ export function indexed(raw: RawEvidence): Indexed {
     threads: parseThreads(raw.threads),
     linksIn: byDirectory(raw.links),
     statsIn: byDirectory(raw.stats),
+    filesByMount: countsOf(raw.counts),
     labels: labelsOf(raw.files),
   };
+}
+
+function countsOf(text: string): Indexed['filesByMount'] {
+  const counts = new Map<number, Map<number, number>>();
+  // what was cut shows in its last line, which has no end
+  for (const line of text.split('\n').slice(0, -1)) {
+    const [count, pid, mount] = line.trim().split(' ').map(digits);
+    if (count === undefined || pid === undefined || mount === undefined) continue;
+    counts.set(pid, (counts.get(pid) ?? new Map<number, number>()).set(mount, count));
+  }
+  return counts;
 }
 
 function labelsOf(files: RawEvidence['files']): Indexed['labels'] {

@@ -13,7 +13,8 @@ import { type RawEvidence, type RawGuest, readEvidenceStream } from './evidence-
 import { helpersOf } from './helper-observation.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import type { GuestObservation } from './observation.ts';
-import { parseFile, parseMountinfo, parseUnits } from './proc-parse.ts';
+import { parseMountinfo } from './mountinfo.ts';
+import { parseFile, parseUnits } from './proc-parse.ts';
 
 /**
  * What the evidence section showed, one observation per expectation, in their order. A guest without processes is one that

@@ -56,6 +56,7 @@ export function processOf(pid: number, raw: Indexed): Process | undefined {
     limits: limits === undefined ? undefined : parseLimits(limits),
     openFiles: openFilesOf(pid, raw),
     moreOpenFiles: raw.crowded.has(pid),
+    filesByMount: raw.filesByMount.get(pid),
   };
 }
 
@@ -157,11 +158,11 @@ function openFilesOf(pid: number, raw: Indexed): readonly OpenFileObservation[] 
   const files = (raw.linksIn.get(`/proc/${pid}/fd`) ?? []).flatMap(([name, link]) => {
     const descriptor = digits(name);
     const file = parseFile(raw.stats.get(`/proc/${pid}/fd/${name}`));
-    const mountId = digits(
-      /^mnt_id:\s+(\d+)$/m.exec(raw.lines.get(`/proc/${pid}/fdinfo/${name}`) ?? '')?.[1],
+    const mountIds = [raw.lines, raw.again].flatMap(
+      (lines) => digits(/^mnt_id:\s+(\d+)$/m.exec(lines.get(`/proc/${pid}/fdinfo/${name}`) ?? '')?.[1]) ?? [],
     );
     // without a target it was closed meanwhile
-    return descriptor === undefined || link.target === '' ? [] : [{ descriptor, ...link, file, mountId }];
+    return descriptor === undefined || link.target === '' ? [] : [{ descriptor, ...link, file, mountIds }];
   });
   return files.length === 0 || !raw.complete ? undefined : files;
 }

@@ -1,9 +1,9 @@
 import type { ReadSection } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
-import { joined, sh, word, words } from '../model/shell.ts';
+import { sh, word, words } from '../model/shell.ts';
 import { tryDevices } from './device-rule.ts';
+import { lookFunctions } from './evidence-look.ts';
 import { findLabels } from './lsm.ts';
-import { cgroupFiles } from './observation.ts';
 import { baseDeviceNodes } from './launch-plan.ts';
 import { rlimitLabels } from './rlimits.ts';
 import { helperPrograms } from './share-places.ts';
@@ -17,19 +17,16 @@ const limitLines = `^(${Object.values(rlimitLabels).join('|')}) `;
 const cgroupLines = '^(0:|[0-9]+:name=systemd):/';
 const mountLines = '^[0-9]+ [0-9]+ [0-9]+:[0-9]+ ';
 const mountOfFile = '^mnt_id:[[:blank:]][0-9]+$';
+/** `PID MOUNT` of one such line with its path. */
+const countedFile = 's,^/proc/\\([0-9]*\\)/fdinfo/[0-9]*:mnt_id:[[:blank:]]*\\([0-9]*\\)$,\\1 \\2,p';
+/** Of counts no more than this: a process has files in a few mounts. */
+const maxCountBytes = 65_536;
 
-/** With more open files than this only the first hundred numbers of a process are shown; an honest QEMU has some forty. */
-const maxOpenFiles = 512;
-/** The same where a guest has shares: QEMU holds the files that its guest has open. */
-const maxSharedFiles = 4096;
 /** A link's target is cut there: no file of ours has so long a name. */
 const maxTargetBytes = 256;
 
 /** Processes of a guest's uid outside its unit that are looked at more closely, on a whole host. */
 const maxStrays = 32;
-/** Processes of one guest that are looked for below its main process; an honest guest has some six. */
-const maxDescendants = 256;
-
 /** Programs that a launch consists of: until the last of them, a unit without QEMU is one that starts. */
 export const launchPrograms = [
   '/bin/sh',
@@ -39,20 +36,17 @@ export const launchPrograms = [
   '/usr/bin/unshare',
 ] as const;
 
-const limitFiles = joined(
-  cgroupFiles.map((name) => sh` $1/${word(name)}`),
-  sh``,
-);
-
 /**
- * Reads everything the evidence of these guests and their shares' helpers rests on: eleven forks, whatever their number. What comes back is fields ended
+ * Reads everything the evidence of these guests and their shares' helpers rests on: eleven forks, whatever their number, and
+ * one more where there are shares (five for helpers with many open files). What comes back is fields ended
  * by NUL, which no name, link or line of /proc can hold; paths begin with a slash and marks do not, so nothing a process calls
  * itself or its files can pass for another record:
  *   time T | units TEXT | (guest NAME UID MAIN PIDS MANY | helper UNIT MAIN PIDS MANY)* | strangers TEXT | strays PIDS MANY | threads TEXT | lines (PATH LINE)*
  *   | files (PATH CONTENT)* | links (PATH TYPE TARGET)* | stats (PATH DEVICE INODE MODE UID GID MAJOR MINOR)* | devices TEXT | end
  * PIDS are those of the unit's cgroup and the descendants of its main process; strays are processes of a guest's uid that are
  * neither. MANY are processes with more open files than are listed. TEXT of devices is `trialProgram`'s (device-rule.ts), that of
- * threads begins a thread at each `State:`. Of `lines` each LINE ends with a line feed and an empty path ends them. A process that goes away meanwhile leaves records out; that is normal.
+ * threads begins a thread at each `State:`. TEXT of counts is `COUNT PID MOUNT` on each line.
+ * Of `lines` and `again` (the mounts of open files a second time, after their links) each LINE ends with a line feed and an empty path ends them. A process that goes away meanwhile leaves records out; that is normal.
  * What could not be asked at all ends the section with 1: it never shows as a guest that does not run.
  */
 export function evidenceSection(guests: readonly string[], roots: HostRoots = defaultRoots): ReadSection {
@@ -75,90 +69,9 @@ printf '\\0units\\0%s\\0' "$shown"
 helpers='' shared=''
 files='/proc/sys/kernel/random/boot_id' trials='' blocks='' listed='' many=''
 ${findLabels}
-threads='' lines='' links='' stats='' uids='' id='' main=0 group='' nodes=''
+threads='' lines='' again='' counted='' links='' stats='' uids='' id='' main=0 group='' nodes=''
 
-# on_paths SCRIPT PATH...: runs it with these arguments, in portions where one command cannot take them all
-on_paths() {
-  script=$1 status=0
-  shift
-  [ $# -gt 0 ] || return 0
-  eval "$script" || status=$?
-  if [ "$status" -eq 126 ]; then
-    status=0
-    printf '%s\\0' "$@" | xargs -0r sh -c "$script"'
-case $? in [012]) ;; *) exit 255 ;; esac' sh || status=$?
-  fi
-  # 1 and 2: something has gone away meanwhile, or nothing was found
-  case $status in [012]) ;; *) exit 1 ;; esac
-} 2>/dev/null
-namespaces_of() {
-  links="$links /proc/$1/ns/mnt /proc/$1/ns/ipc /proc/$1/ns/uts /proc/$1/ns/net /proc/$1/ns/pid /proc/$1/ns/cgroup"
-}
-# one_process PID: what is to be read of it; /proc/PID last tells whether it has gone away
-one_process() {
-  listed="$listed $1" threads="$threads /proc/$1/task/*/status" lines="$lines /proc/$1/limits /proc/$1/cgroup"
-  files="$files /proc/$1/stat"
-  [ -z "$label" ] || files="$files /proc/$1/task/*/$label"
-  namespaces_of "$1"
-  links="$links /proc/$1/exe"
-  stats="$stats /proc/$1/exe /proc/$1/root/. /proc/$1/cwd/. /proc/$1"
-  set +f
-  set -- "$1" /proc/"$1"/fd/*
-  set -f
-  limit=${maxOpenFiles}
-  [ "$shared" != guest ] || limit=${maxSharedFiles}
-  if [ $# -le "$((limit + 1))" ]; then
-    links="$links /proc/$1/fd"
-    [ -z "$shared" ] || lines="$lines /proc/$1/fdinfo/*"
-    shift
-    for file do
-      if [ -f "$file" ] || [ -b "$file" ] || [ -c "$file" ] || [ -d "$file" ]; then stats="$stats $file"; fi
-    done
-  else
-    many="$many $1" links="$links /proc/$1/fd/[0-9] /proc/$1/fd/[0-9][0-9]"
-    [ -z "$shared" ] || lines="$lines /proc/$1/fdinfo/[0-9] /proc/$1/fdinfo/[0-9][0-9]"
-  fi
-}
-# one_group DIRECTORY: the limits it has, and what lies on the disks that are limited
-one_group() {
-  files="$files${limitFiles}"
-  # elsewhere devices are a matter of another hierarchy
-  [ "$mount" != /sys/fs/cgroup ] || [ ! -f "$1/cgroup.events" ] || trials="$trials $name $1"
-  [ -r "$1/io.max" ] || return 0
-  while read -r disk _; do
-    case $disk in '' | *[!0-9:]*) continue ;; esac
-    # a file that is read twice counts as not read
-    case "$blocks " in *" $disk "*) continue ;; esac
-    blocks="$blocks $disk"
-    disk=/sys/dev/block/$disk
-    files="$files $disk/dev $disk/*/dev $disk/holders/*/dev $disk/*/holders/*/dev"
-  done <"$1/io.max"
-}
-# one_family: the unit's main process and its descendants, those that were moved to another cgroup too
-one_family() {
-  case $main in '' | 0 | *[!0-9]*) return 0 ;; esac
-  next=$main left=${maxDescendants}
-  while [ -n "$next" ]; do
-    set -- $next
-    next=''
-    for pid do
-      left=$((left - 1))
-      [ "$left" -gt 0 ] || return 0
-      case "$pids " in
-        *" $pid "*) ;;
-        *)
-          [ -d "/proc/$pid" ] || continue
-          pids="$pids $pid"
-          one_process "$pid"
-          ;;
-      esac
-      children=''
-      # the kernel ends this line without a newline
-      read -r children <"/proc/$pid/task/$pid/children" || :
-      next="$next\${children:+ $children}"
-    done
-  done
-} 2>/dev/null
+${lookFunctions}
 # one_node NAME: the host's own; many guests may have it, and a file that is shown twice counts as not read
 one_node() {
   case "$nodes " in *" /dev/$1 "*) ;; *) nodes="$nodes /dev/$1" ;; esac
@@ -178,21 +91,6 @@ one_dev() {
       links="$links $dev/$name/." stats="$stats $dev/$name/*"
     done
   done <"$run/guests/$guest/devices"
-}
-# members NAME: processes of the unit's cgroup and below its main process, and the limits of that cgroup
-members() {
-  name=$1 pids='' many=''
-  for mount in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
-    [ -n "$group" ] && [ -r "$mount$group/cgroup.procs" ] || continue
-    while read -r pid; do
-      case $pid in '' | 0 | *[!0-9]*) continue ;; esac
-      pids="$pids $pid"
-      one_process "$pid"
-    done <"$mount$group/cgroup.procs"
-    one_group "$mount$group"
-    break
-  done
-  one_family
 }
 # one_helper: the view is that of the unit's main process, and each process has its own part of it
 one_helper() {
@@ -275,7 +173,11 @@ printf '\\0files\\0'
 on_paths 'grep -szZHa "" "$@"' $files
 printf 'links\\0'
 on_paths ${word(`find "$@" -maxdepth 1 -printf '%p\\0%Y\\0%.${maxTargetBytes}l\\0'`)} $links
-printf 'stats\\0'
+printf 'again\\0'
+[ -z "$again" ] || on_paths ${word(`grep -sZHaE '${mountOfFile}' "$@"`)} $again
+printf '\\0counts\\0'
+[ -z "$counted" ] || grep -rsHaE ${word(mountOfFile)} $counted | sed -n ${word(countedFile)} | sort | uniq -c | head -c ${maxCountBytes}
+printf '\\0stats\\0'
 on_paths ${word(`stat -L --printf='%n\\0%d\\0%i\\0%f\\0%u\\0%g\\0%t\\0%T\\0' "$@"`)} $stats $nodes
 printf 'devices\\0'
 ${tryDevices}

@@ -37,6 +37,10 @@ export interface RawEvidence {
   readonly threads: string;
   /** Some lines of a file, each ended by a line feed. */
   readonly lines: ReadonlyMap<string, string>;
+  /** Such lines of files that were read a second time, after the links. */
+  readonly again: ReadonlyMap<string, string>;
+  /** How many open files are in which mount, of processes with more than are listed: `COUNT PID MOUNT` on each line. */
+  readonly counts: string;
   readonly files: ReadonlyMap<string, string>;
   readonly links: ReadonlyMap<string, RawLink>;
   readonly stats: ReadonlyMap<string, readonly string[]>;
@@ -78,11 +82,12 @@ export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
   const [strays = '', many = ''] = fields.mark('strays') ? (fields.take(2) ?? []) : [];
   for (const pid of pidList(many)) crowded.add(pid);
   const threads = (fields.mark('threads') ? fields.next() : undefined) ?? '';
-  const lines = new Map<string, string>();
-  for (const [path, line] of fields.lines('lines')) lines.set(path, `${lines.get(path) ?? ''}${line}\n`);
+  const lines = lineMap(fields.lines('lines'));
   const files = new Map<string, string>();
   for (const [path, content] of fields.records('files', 2)) setOnce(files, path, content);
   const links = linkMap(fields.records('links', 3));
+  const again = lineMap(fields.lines('again'));
+  const counts = (fields.mark('counts') ? fields.next() : undefined) ?? '';
   const stats = new Map<string, readonly string[]>();
   for (const [path, ...rest] of fields.records('stats', 8)) setOnce(stats, path, rest);
   const devices = (fields.mark('devices') ? fields.next() : undefined) ?? '';
@@ -93,7 +98,7 @@ export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
     strays: pidList(strays),
     crowded,
     threads,
-    lines,
+    ...{ lines, again, counts },
     files,
     links,
     stats,
@@ -116,6 +121,12 @@ function helperRecord(fields: Fields): (RawHelper & Crowded) | undefined {
 
 interface Crowded {
   readonly crowded: readonly number[];
+}
+
+function lineMap(lines: Iterable<readonly [path: string, line: string]>): ReadonlyMap<string, string> {
+  const byPath = new Map<string, string>();
+  for (const [path, line] of lines) byPath.set(path, `${byPath.get(path) ?? ''}${line}\n`);
+  return byPath;
 }
 
 function linkMap(records: Iterable<readonly string[]>): ReadonlyMap<string, RawLink> {

@@ -13,7 +13,8 @@ import type {
   ProcessObservation,
   UnitObservation,
 } from './observation.ts';
-import { parseFile, parseMountinfo } from './proc-parse.ts';
+import { parseMountinfo } from './mountinfo.ts';
+import { parseFile } from './proc-parse.ts';
 import { shareUnitPrefix } from './share-places.ts';
 
 /** Of each share with a helper, in their order, then of units that bear the name of another share of this guest. */
@@ -30,6 +31,8 @@ export function helpersOf(
     if (tag === undefined || helper.pids.length === 0) continue;
     found.set(tag, [...(found.get(tag) ?? []), helper]);
   }
+  const hostTable = raw.lines.get('/proc/1/mountinfo');
+  const hostMounts = hostTable === undefined ? undefined : parseMountinfo(hostTable);
   return [...found].map(([tag, helpers]) => {
     const [first] = helpers;
     const index = shares.findIndex((share) => share.tag === tag);
@@ -46,7 +49,8 @@ export function helpersOf(
       hostNamespaces: namespacesOf(1, raw),
       sharedNamespaces: sharedNamespaces(pids, helperOwner(first?.id ?? ''), owners, raw),
       mounts: mountsOf(pids, raw),
-      hostDevices: devicesOf(raw.lines.get('/proc/1/mountinfo')),
+      hostDevices: hostMounts && new Set(hostMounts.map(({ device }) => device)),
+      hostMounts: new Set((hostMounts ?? []).map(({ id }) => id)),
       rootNames: namesIn(first?.mainPid, raw),
       deviceNodes: first === undefined ? undefined : nodesBelow(`/proc/${first.mainPid}/root/dev`, raw),
       source: sourceOf(raw.files.get(`${runDirectory}/share-${index}.source`)),
@@ -81,11 +85,6 @@ function mountsOf(pids: readonly number[], raw: Indexed): HelperObservation['mou
     if (seen !== undefined && seen.length > 0) mounts.set(pid, seen);
   }
   return mounts;
-}
-
-function devicesOf(mountinfo: string | undefined): ReadonlySet<string> | undefined {
-  const mounts = mountinfo === undefined ? undefined : parseMountinfo(mountinfo);
-  return mounts === undefined ? undefined : new Set(mounts.map(({ device }) => device));
 }
 
 function namesIn(mainPid: number | undefined, raw: Indexed): readonly string[] | undefined {

@@ -142,16 +142,19 @@ export function filterFindings(helper: HelperObservation, share: HelperShare): H
   }
   const own = share.driver.kind === 'virtiofs';
   const serves = server(helper);
-  const first = serves?.threads.find(({ tid }) => tid === serves.pid)?.seccompFilters;
-  if (own && first === undefined) unknown.push('filters of the process that serves could not be read');
-  else if (own && (first ?? 0) <= filters) wrong.push("virtiofsd has no filter but the unit's");
+  if (own && serves === undefined) unknown.push('no process of virtiofsd that serves was found');
+  if (
+    own &&
+    serves?.threads.some(({ seccompFilters }) => (seccompFilters ?? filters + 1) <= filters) === true
+  )
+    wrong.push("a thread of virtiofsd has no filter but the unit's");
   const raw = helper.processes.flatMap(({ pid, threads }) =>
     threads.map(
       ({ tid, seccomp, seccompFilters }) =>
         `${pid}/${tid} Seccomp ${seccomp ?? '?'} Seccomp_filters ${seccompFilters ?? '?'}`,
     ),
   );
-  const requested = `a filter of the unit's on every process${own ? ', and one of its own where it serves' : ''}`;
+  const requested = `a filter of the unit's on every process${own ? ', and one of its own on each thread of what serves' : ''}`;
   return { requested, findings: { wrong, unknown }, raw };
 }
 

@@ -7,11 +7,13 @@ export interface Findings {
   readonly wrong: readonly string[];
   /** What could not be read. */
   readonly unknown: readonly string[];
+  /** What changed while it was looked at, so that it has shown nothing yet: the next look will tell. */
+  readonly passing?: readonly string[];
 }
 
 /**
- * The state that follows from findings: one that shows a hole is `ineffective`, else one that could not be read is
- * `unproven`; `effective` needs a running device model and nothing of either.
+ * The state that follows from findings: one that shows a hole is `ineffective`, else one that could not be read, or that changed
+ * meanwhile, is `unproven`; `effective` needs a running device model and nothing of these.
  */
 export function judge(
   layer: LayerName,
@@ -22,11 +24,15 @@ export function judge(
 ): LayerEvidence {
   const wrong = distinct(findings.wrong);
   const unknown = distinct(findings.unknown);
+  const passing = distinct(findings.passing ?? []);
   if (!observation.running) {
     return { layer, state: 'unproven', requested, observed: 'no device model runs', raw };
   }
   if (wrong.length > 0) return { layer, state: 'ineffective', requested, observed: some(wrong), raw };
   if (unknown.length > 0) return { layer, state: 'unproven', requested, observed: some(unknown), raw };
+  if (passing.length > 0) {
+    return { layer, state: 'unproven', requested, observed: some(passing), passing: true, raw };
+  }
   return { layer, state: 'effective', requested, observed: 'as requested', raw };
 }
 
@@ -62,5 +68,9 @@ export function unreadThreads(processes: readonly ProcessObservation[]): readonl
 
 /** Adds up findings. */
 export function together(...all: readonly Findings[]): Findings {
-  return { wrong: all.flatMap((each) => each.wrong), unknown: all.flatMap((each) => each.unknown) };
+  return {
+    wrong: all.flatMap((each) => each.wrong),
+    unknown: all.flatMap((each) => each.unknown),
+    passing: all.flatMap((each) => each.passing ?? []),
+  };
 }

@@ -15,6 +15,7 @@ import { namespacesStep, pidNamespaceCommand } from './namespaces.ts';
 import { closeInherited, lastRedirections } from './open-files.ts';
 import { type GuestPlaces, guestPlaces } from './places.ts';
 import { rlimitsCommand } from './rlimits.ts';
+import { launcherLockFunctions, leaveLocks } from './share-lock.ts';
 import { shareUnitPrefix } from './share-places.ts';
 import { seccompArguments } from './seccomp.ts';
 import { callSteps, type LauncherStep, renderStep } from './step.ts';
@@ -81,7 +82,7 @@ ${holdFunctions(roots)}
 
 ${trustFunction}
 
-${inView(plan) ? sh`${viewFunctions}\n\n${startLogger}` : startLogger}
+${inView(plan) ? sh`${viewFunctions}\n\n${startLogger}` : startLogger}${launcherLockFunctions(plan.shares, roots)}
 
 ${separated([...outside, ...inside, reapStep()])}
 
@@ -100,7 +101,7 @@ ${callSteps(inside)}
   stop) stop_guest ;;
   over)
     ${closeInherited}
-${endHelpers(plan)}${callSteps([leaseStep(), reapStep()])}
+${endHelpers(plan)}${leaveLocks(plan.shares)}${callSteps([leaseStep(), reapStep()])}
     ;;
   *)
     echo 'usage: launch run | stop' >&2

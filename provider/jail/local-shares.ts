@@ -2,6 +2,7 @@ import { lines, sh, type ShellText, word } from '../model/shell.ts';
 import type { LaunchPlan } from './launch-plan.ts';
 import type { LaunchShare } from './launch-share.ts';
 import type { MountObservation } from './observation.ts';
+import { closeLocks, lockedShares, lockLocalShare } from './share-lock.ts';
 import { localSharePlace } from './share-places.ts';
 
 interface LocalShare {
@@ -10,14 +11,14 @@ interface LocalShare {
 }
 
 /** Shares that QEMU serves itself, with their numbers among all. */
-export function localShares({ shares }: Pick<LaunchPlan, 'shares'>): readonly LocalShare[] {
+function localShares({ shares }: Pick<LaunchPlan, 'shares'>): readonly LocalShare[] {
   return shares
     .map((share, index) => ({ share, index }))
     .filter(({ share }) => share.driver.kind === 'local');
 }
 
 /** Security models that keep owners and modes by names below /proc/self/fd: QEMU's 9p-util (7.2 and 10.0, tried). */
-export function needsProc({ share }: LocalShare): boolean {
+function needsProc({ share }: LocalShare): boolean {
   return share.driver.kind === 'local' && share.driver.securityModel !== 'mapped-file';
 }
 
@@ -42,16 +43,20 @@ export function showLocalShares(plan: LaunchPlan): ShellText {
   show_share() {
     mkdir -p -- "$view$2" || fail "cannot fill $view"
     (
+      [ -e "$1" ] || [ -L "$1" ] || fail "$1 is not there: make it (mkdir -p $1), with the owner and mode that the guest is to find"
+      [ -d "$1" ] || fail "$1 is no directory: only directories are shared"
       cd -P -- "$1" || fail "cannot enter $1"
-      [ "$(pwd -P)" = "$1" ] || fail "$1 leads over a symbolic link: give the directory's own path"
+      [ "$(pwd -P)" = "$1" ] || fail "$1 leads over a symbolic link: give the directory's own path, $(pwd -P)"
       case ,$3, in *,ro,*) ;; *)
         setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
           fail "the guest's user may not write to $1: give it to uid $uid (chown $uid), or share it readonly" ;;
       esac
-      mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" || fail "cannot mount $1"
+      stat -c '%d %i' -- . >"$run/share-\${2##*/}.source" || fail "cannot write the record of $1"
+      mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" ||
+        fail "cannot mount $1 for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
     ) || exit
   }
-${lines(shown.map(showShare))}`;
+${lines([...shown.map(showShare), ...lockedShares(plan.shares).map(lockLocalShare)])}`;
 }
 
 function showShare({ share, index }: LocalShare): ShellText {
@@ -59,12 +64,13 @@ function showShare({ share, index }: LocalShare): ShellText {
   return sh`  show_share ${word(share.source)} ${word(localSharePlace(index))} ${word(options)}`;
 }
 
-/** Part of the last command, between the pid namespace and what QEMU is started by. */
+/** Part of the last command, between the pid namespace and what QEMU is started by: a /proc, and no lock for QEMU. */
 export function procCommand(plan: LaunchPlan): ShellText {
-  return showsProc(plan)
-    ? sh`sh -c 'mount -t proc -o nosuid,nodev,noexec stockade-proc /proc && exec "$@"' sh \\
-    `
-    : sh``;
+  const closed = closeLocks(plan.shares);
+  if (!showsProc(plan) && closed.text === '') return sh``;
+  const mount = showsProc(plan) ? sh`mount -t proc -o nosuid,nodev,noexec stockade-proc /proc && ` : sh``;
+  return sh`sh -c '${mount}exec "$@"${closed}' sh \\
+    `;
 }
 
 /** Whether that is where QEMU's view has a share which it serves itself. */

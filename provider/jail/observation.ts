@@ -47,8 +47,11 @@ export interface OpenFileObservation {
   readonly type: string;
   /** What lies behind it, of regular files and devices. */
   readonly file?: FileObservation | undefined;
-  /** Number of the mount it was opened in, the kernel's word; read of guests with shares and of their helpers alone. */
-  readonly mountId?: number | undefined;
+  /**
+   * Numbers of the mounts that the descriptor's file was opened in, the kernel's word: before its link was read, and after. Of guests
+   * with shares and their helpers alone; none where it was opened after the one and closed before the other.
+   */
+  readonly mountIds?: readonly number[] | undefined;
 }
 
 /** What has a name below a guest's private /dev. */
@@ -82,6 +85,8 @@ export interface ProcessObservation extends ProcessIdentity {
   readonly openFiles: readonly OpenFileObservation[] | undefined;
   /** There are more of them than were listed. */
   readonly moreOpenFiles: boolean;
+  /** How many of all are in which mount, by its number, where there are more than were listed; `undefined`: not counted. */
+  readonly filesByMount?: ReadonlyMap<number, number> | undefined;
 }
 
 /** The unit's own words (`systemctl show`). */
@@ -127,6 +132,8 @@ export interface DeviceTrials {
 export interface MountObservation {
   /** The kernel's number of it; no other mount of the host has it at the same time. */
   readonly id: number;
+  /** Number of the mount that it is mounted on. */
+  readonly parent: number;
   /** `MAJOR:MINOR` of the file system. */
   readonly device: string;
   /** What of the file system is mounted. */
@@ -158,6 +165,8 @@ export interface HelperObservation {
   readonly mounts: ReadonlyMap<number, readonly MountObservation[]>;
   /** File systems that the host itself has mounted, as `MAJOR:MINOR`; `undefined`: not read. */
   readonly hostDevices: ReadonlySet<string> | undefined;
+  /** Numbers of the mounts that the host itself sees. */
+  readonly hostMounts: ReadonlySet<number>;
   /** Names in the root of its view, and below /dev there. */
   readonly rootNames: readonly string[] | undefined;
   readonly deviceNodes: ReadonlyMap<string, NodeObservation> | undefined;

@@ -38,6 +38,7 @@ export function proveOpenFiles(
 ): LayerEvidence {
   const wrong: string[] = [];
   const unknown: string[] = [];
+  const passing: string[] = [];
   const processes = confinedProcesses(observation);
   const known = knownTargets(expectation);
   const images = identities(observation.images);
@@ -53,6 +54,7 @@ export function proveOpenFiles(
     const shares = sharedFiles(process, observation, expectation);
     wrong.push(...shares.wrong);
     unknown.push(...shares.unknown);
+    passing.push(...shares.passing);
     for (const file of process.openFiles) {
       if (shares.allowed.has(file)) continue;
       if (file.type === 'd') wrong.push(`${process.role} holds the directory ${JSON.stringify(file.target)}`);
@@ -75,7 +77,7 @@ export function proveOpenFiles(
       (file) => `${process.pid} ${file.descriptor} ${file.type} ${identity(file)} ${file.target}`,
     ),
   );
-  return judge('open-files', requested(expectation), observation, { wrong, unknown }, raw);
+  return judge('open-files', requested(expectation), observation, { wrong, unknown, passing }, raw);
 }
 
 function requested({ images, sharedMemoryMib, network, devices, shares }: IsolationExpectation): string {

@@ -5,7 +5,6 @@ import {
   type FileObservation,
   type FourIds,
   type LimitObservation,
-  type MountObservation,
   type ThreadObservation,
   type UnitObservation,
 } from './observation.ts';
@@ -108,43 +107,6 @@ export function parseLimits(text: string): Readonly<Record<string, LimitObservat
 
 function limit(text: string): number {
   return text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
-}
-
-/** proc(5): ID PARENT MAJOR:MINOR ROOT POINT OPTIONS TAG* - TYPE SOURCE SUPEROPTIONS; blanks are escaped. */
-export function parseMountinfo(text: string): readonly MountObservation[] | undefined {
-  const mounts: MountObservation[] = [];
-  for (const line of text.split('\n')) {
-    if (line === '') continue;
-    const fields = line.split(' ');
-    const dash = fields.indexOf('-', 6);
-    const [number, , device, root, mountPoint, options] = fields;
-    const id = digits(number);
-    const fileSystem = fields[dash + 1];
-    const source = fields[dash + 2];
-    const superOptions = fields[dash + 3];
-    if (id === undefined || device === undefined || root === undefined) return undefined;
-    if (dash < 0 || mountPoint === undefined || options === undefined) return undefined;
-    if (fileSystem === undefined || source === undefined || superOptions === undefined) return undefined;
-    mounts.push({
-      id,
-      device,
-      root: unescaped(root),
-      mountPoint: unescaped(mountPoint),
-      options,
-      fileSystem,
-      source,
-      superOptions,
-      propagation: fields.slice(6, dash),
-    });
-  }
-  return mounts;
-}
-
-/** The kernel writes blanks and backslashes of a path in octal. */
-function unescaped(path: string): string {
-  return path.replaceAll(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
 }
 
 /** Fields after the path, as the section's `stat` prints them. */

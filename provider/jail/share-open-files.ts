@@ -27,7 +27,7 @@ function socketCount(shares: readonly LaunchShare[]): number {
 /**
  * Open files of QEMU's that are there because of its guest's shares. A proxy hands over descriptors, of directories too: what counts is
  * the mount that they were opened in, the kernel's word, which must be that of the helper's export; of a share that QEMU serves
- * itself it is the one in its own view. One that was opened after the mounts of all were read has shown nothing yet.
+ * itself it is the one in its own view. One that was opened or closed while it was looked at has shown nothing yet (`passing`).
  */
 export function sharedFiles(
   process: ProcessObservation,
@@ -38,21 +38,48 @@ export function sharedFiles(
   const allowed = new Set<OpenFileObservation>();
   const wrong: string[] = [];
   const unknown: string[] = [];
+  const passing: string[] = [];
+  const found = { allowed, wrong, unknown, passing };
   const files = process.openFiles ?? [];
-  if (process.role !== 'device-model' || shares.length === 0) return { allowed, wrong, unknown };
+  if (process.role !== 'device-model' || shares.length === 0) return found;
   const sockets = network === 'user' ? [] : files.filter(isSocket);
   const most = socketCount(shares);
   if (sockets.length <= most) for (const file of sockets) allowed.add(file);
   else if (most > 0) wrong.push(`${process.role} holds ${sockets.length} sockets`);
-  if (shares.every(({ driver }) => driver.kind === 'virtiofs')) return { allowed, wrong, unknown };
+  if (shares.every(({ driver }) => driver.kind === 'virtiofs')) return found;
   const mounts = exportMounts(observation, expectation);
-  if (files.every(({ mountId }) => mountId === undefined)) {
+  if (files.every((file) => mountIdsOf(file).length === 0)) {
     unknown.push(`mounts of the ${process.role}'s open files could not be read`);
   }
   for (const file of files) {
-    if (file.mountId === undefined ? isOpen(file) : mounts.has(file.mountId)) allowed.add(file);
+    const where = whereOpened(file, mounts);
+    if (where === 'elsewhere' || (where === 'not known' && !isOpen(file))) continue;
+    allowed.add(file);
+    if (where === 'not known') passing.push(`files of the ${process.role} ${changed}`);
   }
-  return { allowed, wrong, unknown };
+  return found;
+}
+
+/** In the words of a report. */
+export const changed = 'were opened or closed while it was looked at';
+
+/** How often the mounts of open files are read: before their links, and after. */
+const readings = 2;
+
+export const mountIdsOf = ({ mountIds }: OpenFileObservation): readonly number[] => mountIds ?? [];
+
+/**
+ * Whether a file was opened in one of these mounts. Where the two readings differ, or one had nothing, the descriptor was another file's
+ * meanwhile.
+ */
+export function whereOpened(
+  file: OpenFileObservation,
+  mounts: ReadonlySet<number>,
+): 'there' | 'elsewhere' | 'not known' {
+  const ids = mountIdsOf(file);
+  const inside = ids.filter((id) => mounts.has(id)).length;
+  if (inside > 0 && inside === ids.length) return 'there';
+  return inside > 0 || ids.length < readings ? 'not known' : 'elsewhere';
 }
 
 const isOpen = ({ type }: OpenFileObservation) => type === 'f' || type === 'd';

@@ -16,12 +16,12 @@ export function shareServiceUnit(guest: string, tag: string, kind: 'proxy' | 'vi
 export const unitPath = (unit: string): string => `${unitDirectory}/${unit}`;
 
 /** Absolute paths on the host of what belongs to the shares of one guest. */
-export interface SharePlaces {
+interface SharePlaces {
   /** The script that starts the helpers; mode 0700. */
   readonly script: string;
   /** Where QEMU connects to. By number: a socket's path may have 107 bytes, guest and tag take up to 94. */
   readonly socket: string;
-  /** Device and inode of the directory as the helper's start found it. */
+  /** Device and inode of the directory as the start found it. */
   readonly record: string;
   /** Where a helper's root is put together; empty outside its mount namespace. */
   readonly view: string;

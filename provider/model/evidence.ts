@@ -52,6 +52,8 @@ export interface LayerEvidence {
   readonly observed: string;
   /** Why this host can never show it (`state` is then `unproven`, and that is as expected); `undefined` everywhere else. */
   readonly unprovable?: string;
+  /** `state` is `unproven` only because something changed while it was looked at, as on a guest at work: no reason to restart it. */
+  readonly passing?: true;
   /** The raw lines it rests on, as read; hostile until escaped by a view. */
   readonly raw: readonly string[];
 }

@@ -4,6 +4,11 @@ import { qemuOptionValue } from '../jail/qemu-option.ts';
 import { localSharePlace, sharePlaces } from '../jail/share-places.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 
+/** A device by what it is on: a microvm has no PCI bus. */
+export function deviceOn(machine: string, name: string): string {
+  return `${name}-${machine === 'microvm' ? 'device' : 'pci'}`;
+}
+
 /** QEMU's arguments for a guest's shares. It connects to helpers while it is still root, before it has a chroot. */
 export function shareArguments(
   guest: string,
@@ -11,12 +16,10 @@ export function shareArguments(
   machine: string,
   roots: HostRoots = defaultRoots,
 ): readonly string[] {
-  // microvm has no PCI bus
-  const bus = machine === 'microvm' ? 'device' : 'pci';
   const placeOf = ({ source }: LaunchShare, index: number) =>
     requests['mount-namespace'] === 'on' ? localSharePlace(index) : source;
   // virtio as it was before 1.0, which a microvm has unless told otherwise, virtiofsd does not speak
-  const modern = bus === 'device' && shares.some(({ driver }) => driver.kind === 'virtiofs');
+  const modern = machine === 'microvm' && shares.some(({ driver }) => driver.kind === 'virtiofs');
   const devices = shares.flatMap((share, index) => {
     const id = `share${index}`;
     const tag = qemuOptionValue(share.tag);
@@ -26,12 +29,12 @@ export function shareArguments(
       case 'virtiofs':
         return [
           ...['-chardev', `socket,id=${id},path=${socket}`],
-          ...['-device', `vhost-user-fs-${bus},chardev=${id},tag=${tag}`],
+          ...['-device', `${deviceOn(machine, 'vhost-user-fs')},chardev=${id},tag=${tag}`],
         ];
       case 'proxy':
         return [
           ...['-fsdev', `proxy,id=${id},socket=${socket}${readonly}`],
-          ...['-device', `virtio-9p-${bus},fsdev=${id},mount_tag=${tag}`],
+          ...['-device', `${deviceOn(machine, 'virtio-9p')},fsdev=${id},mount_tag=${tag}`],
         ];
       case 'local':
         return [
@@ -39,7 +42,7 @@ export function shareArguments(
             '-fsdev',
             `local,id=${id},path=${qemuOptionValue(placeOf(share, index))},security_model=${share.driver.securityModel},multidevs=remap${readonly}`,
           ],
-          ...['-device', `virtio-9p-${bus},fsdev=${id},mount_tag=${tag}`],
+          ...['-device', `${deviceOn(machine, 'virtio-9p')},fsdev=${id},mount_tag=${tag}`],
         ];
     }
   });

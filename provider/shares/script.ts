@@ -14,7 +14,7 @@ import { isVirtiofs, virtiofsCommand } from './virtiofs.ts';
 const startFailed = 56;
 
 /** What of a guest the script of its helpers is made from. */
-export interface SharesPlan {
+interface SharesPlan {
   readonly guest: string;
   readonly shares: readonly LaunchShare[];
   readonly restartPolicy: 'never' | 'on_crash';
@@ -149,7 +149,7 @@ function startCase(share: HelperShare): ShellText {
 function overFunction({ restartPolicy }: SharesPlan): ShellText {
   const verb = restartPolicy === 'on_crash' ? sh`restart` : sh`stop`;
   return sh`over() {
-  leave_lock
+  [ "$readonly" = yes ] || leave_lock "$record"
   # the start of a helper that failed has said why
   [ "\${EXIT_STATUS-}" != ${startFailed} ] || said=yes
   systemctl is-active --quiet -- "$unit" || return 0

@@ -9,7 +9,7 @@ const head = '# Made by Stockade: edits show as drift and are undone.\n';
  * The socket on which a helper waits for its QEMU: in a directory that only root may enter, for one connection. Where `Accept=yes`,
  * systemd makes the pair of sockets, and the helper gets its end of it.
  */
-export function shareSocketText(guest: string, share: HelperShare, index: number, roots: HostRoots): string {
+function shareSocketText(guest: string, share: HelperShare, index: number, roots: HostRoots): string {
   const accepts = share.driver.kind === 'proxy';
   return `${head}[Unit]
 Description=Stockade guest ${guest}, share ${share.tag}
@@ -29,7 +29,7 @@ Accept=${accepts ? 'yes\nMaxConnections=1' : 'no'}
  * Nobody else connects once QEMU has, so the socket is over then. The helper's end is the guest's end, and the other way round
  * (`launch over`; by BindsTo= a restart of the guest would start helpers before their guest). `Before`: it serves until its guest has gone down, and a guest that is started again waits until the last one's helper is over.
  */
-export function shareServiceText(guest: string, share: HelperShare, index: number, roots: HostRoots): string {
+function shareServiceText(guest: string, share: HelperShare, index: number, roots: HostRoots): string {
   const { script } = sharePlaces(guest, index, roots);
   const { memoryMib, tasks, cpuPercent } = helperCgroupLimits(share);
   return `${head}[Unit]

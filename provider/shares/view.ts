@@ -51,10 +51,8 @@ close_export() {
   while read -r _ _ _ _ path _; do
     case $path in
       "$view"${word(exportPlace)} | "$view"${word(exportPlace)}/*)
-        # each backslash there begins three octal digits
-        plain=''
-        while case $path in *\\\\*) ;; *) false ;; esac; do plain=$plain\${path%%\\\\*}'\\0' path=\${path#*\\\\}; done
-        set -- "$@" "$(printf '%b' "$plain$path")"
+        plain_text "$path"
+        set -- "$@" "$plain"
         ;;
     esac
   done </proc/self/mountinfo

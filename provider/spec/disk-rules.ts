@@ -13,7 +13,7 @@ interface Disk {
  * Disks that the launcher opens and passes as descriptors: what a guest writes to, and block devices. A POSIX shell has ten
  * descriptors; 0 to 3 are stdin, stdout, stderr and the serial console.
  */
-const maxDescriptorDisks = 6;
+export const maxDescriptorDisks = 6;
 
 /** Longer serial numbers are cut by virtio-blk (VIRTIO_BLK_ID_BYTES). */
 const maxSerialLength = 20;

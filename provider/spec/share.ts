@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { field, hostPath } from './field.ts';
 
 export const shareDrivers = ['auto', 'proxy', 'virtiofs', 'local'] as const;
-export const shareSecurityModels = ['mapped-xattr', 'mapped-file', 'none'] as const;
+const shareSecurityModels = ['mapped-xattr', 'mapped-file', 'none'] as const;
 /** Of virtiofsd: `metadata` is the Rust one's alone. */
-export const shareCaches = ['auto', 'always', 'metadata', 'never'] as const;
+const shareCaches = ['auto', 'always', 'metadata', 'never'] as const;
 
 /** QEMU refuses a mount tag of 32 bytes and more (MAX_TAG_LEN of its 9p device); virtiofs has room for 36. */
 const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$/;
 
 /** Ids of the guest that are others on the host. */
-export const shareIdRangeSchema = z.strictObject({
+const shareIdRangeSchema = z.strictObject({
   guest: field(z.int().min(0).max(4_294_967_293), 'The first id in the guest.'),
   host: field(z.int().min(0).max(4_294_967_293), 'The first id on the host.'),
   count: field(z.int().min(1).max(4_294_967_294), 'How many there are.'),

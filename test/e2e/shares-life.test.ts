@@ -13,6 +13,8 @@ const lab = useLab({ hosts: 1, name: 'shares-life' });
 let core: Core;
 let blank: HostSnapshot;
 const shares = [shareOf('p', { driver: 'proxy' }), shareOf('v', { driver: 'virtiofs' })];
+/** Written to by QEMU itself: it has no helper. */
+const local = shareOf('l', { driver: 'local' });
 const units = [
   shareServiceUnit('web1', 'p', 'proxy').replace('@', '@*'),
   shareServiceUnit('web1', 'v', 'virtiofs'),
@@ -20,7 +22,7 @@ const units = [
 
 beforeAll(async () => {
   placeKernels(lab.host);
-  await makeSources(lab.host, shares);
+  await makeSources(lab.host, [...shares, local]);
   blank = await snapshotHost(lab.host);
   core = new Core(lab.host);
 });
@@ -129,6 +131,31 @@ mkdir ${word(dropIn)} && printf '[Service]\\nMemoryMax=infinity\\n' >${word(`${d
     await core.converge(wish());
   });
 
+  it.each(['/etc', '/run'])(
+    'a drop-in of %s for all helpers shows as drift of the host, and is undone',
+    async (top) => {
+      await core.converge(wish());
+      const places = ['stockade-share-.service.d', 'stockade-share-.socket.d', 'stockade-guest-.service.d'];
+      for (const place of places) {
+        const dropIn = `${top}/systemd/system/${place}`;
+        await lab.host.run(
+          sh`mkdir ${word(dropIn)} && printf '[Unit]\nDescription=x\n' >${word(`${dropIn}/x.conf`)}`,
+        );
+        expect(pending(wish(), await core.see())).toEqual([expect.stringMatching(/^h1 update integrity\./)]);
+        await core.converge(wish());
+        expect((await lab.host.exec(sh`[ -e ${word(dropIn)} ]`)).exitCode).toBe(1);
+      }
+    },
+  );
+
+  it('a guest that goes takes with it what others have put beside its units', async () => {
+    await core.converge(wish());
+    for (const unit of [guestUnit('web1'), shareServiceUnit('web1', 'v', 'virtiofs')]) {
+      const dropIn = `/run/systemd/system/${unit}.d`;
+      await lab.host.run(sh`mkdir -p ${word(dropIn)} && printf '[Unit]\n' >${word(`${dropIn}/x.conf`)}`);
+    }
+  });
+
   it('a share that is taken away leaves nothing of its helper', async () => {
     await core.converge(wish());
     const one = core.wish([core.guest('web1', { shares: shares.slice(0, 1) })]);
@@ -148,6 +175,10 @@ describe('directories that cannot be shared', () => {
       sh`mv ${word(`${closedDirectory}/p`)} /srv/moved; ln -s /srv/moved ${word(`${closedDirectory}/p`)}`,
     ],
     [
+      'users of the host can get at it at /srv/seen',
+      sh`mkdir /srv/seen; mount --bind ${word(`${closedDirectory}/p`)} /srv/seen`,
+    ],
+    [
       'users of the host can get at it',
       sh`chmod 0755 ${word(closedDirectory)}; chmod 0700 ${word(`${closedDirectory}/p`)}`,
     ],
@@ -158,17 +189,38 @@ ${spoil}
 systemctl start ${word(guestUnit('web1'))}`);
     await until(async () => (await runningUnits()).length === 0);
     expect((await launchError()).stdout).toContain(text);
-    await lab.host.run(sh`rm -rf -- ${word(`${closedDirectory}/p`)}; [ ! -d /srv/moved ] || mv /srv/moved ${word(`${closedDirectory}/p`)}
+    await lab.host.run(sh`[ ! -d /srv/seen ] || { umount /srv/seen; rmdir /srv/seen; }
+rm -rf -- ${word(`${closedDirectory}/p`)}; [ ! -d /srv/moved ] || mv /srv/moved ${word(`${closedDirectory}/p`)}
 mkdir -p ${word(`${closedDirectory}/p`)}; chmod 0700 ${word(closedDirectory)}; chmod 0755 ${word(`${closedDirectory}/p`)}`);
     await core.converge(wish());
   });
 
-  it('one writer alone, unless both say otherwise', async () => {
-    await core.converge(wish());
+  it('one writer alone, unless both say otherwise; what QEMU serves itself is no exception', async () => {
+    const all = wish({ shares: [...shares, local] });
+    const { snapshot } = await core.converge(all);
+    expect(faultsOf(snapshot, all)).toEqual({});
     const held = await lab.host.exec(sh`set -- /run/stockade/share-*.lock
-[ $# -eq 2 ] || exit 0
+[ $# -eq 3 ] || exit 0
 for lock do ! flock -n -s "$lock" true || exit 0; done
 exit 7`);
     expect(held.exitCode).toBe(7);
+    const lock = await lab.host.run(
+      sh`echo /run/stockade/share-$(stat -c %d-%i -- ${word(local.source)}).lock`,
+    );
+    const model =
+      snapshot.evidence.get('web1')?.processes.find(({ role }) => role === 'device-model')?.pid ?? 0;
+    expect(await lab.host.run(sh`ls -l /proc/${model}/fd`)).not.toContain(lock.trim());
+
+    await lab.host.run(sh`systemctl stop ${word(guestUnit('web1'))}`);
+    expect((await lab.host.exec(sh`ls /run/stockade/share-*.lock`)).exitCode).not.toBe(0);
+    const other = await lab.host.run(
+      sh`setsid flock -x ${word(lock.trim())} sleep 1000 </dev/null >/dev/null 2>&1 & echo $!`,
+    );
+    await lab.host.run(sh`while flock -n -s ${word(lock.trim())} true; do sleep 0.1; done
+systemctl start ${word(guestUnit('web1'))} || :`);
+    await until(async () => (await runningUnits()).length === 0);
+    expect((await launchError()).stdout).toContain(`another guest writes to ${local.source}`);
+    await lab.host.run(sh`kill -9 -- -${word(other.trim())}; rm -f ${word(lock.trim())}`);
+    await core.converge(all);
   });
 });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { lineage, plainPath } from '../../provider/resources/guest/share-sources.ts';
+import { lineage } from '../../provider/resources/guest/share-sources.ts';
 import { parseShareSources } from '../../provider/resources/guest/share-sources-parse.ts';
+import { plainPath } from '../../provider/spec/plain-path.ts';
 
 /** Any name a directory can have, as bytes: neither NUL nor slash, and not one of the two that mean something. */
 const name = fc
@@ -31,7 +32,7 @@ function mountsOf(paths: readonly string[]): readonly string[] {
   const points = [...new Set(paths)].filter((one) => one !== '/').sort((a, b) => a.length - b.length);
   return points.map((point, index) => {
     const above = points.findLastIndex((one, at) => at < index && point.startsWith(`${one}/`));
-    return `${index + 2} ${above < 0 ? 1 : above + 2} 0:1 / ${escaped(point)} rw,nodev - t${index} none rw`;
+    return `${index + 2} ${above < 0 ? 1 : above + 2} 0:${index + 1} / ${escaped(point)} rw,nodev - t${index} none rw`;
   });
 }
 

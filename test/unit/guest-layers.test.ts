@@ -89,6 +89,7 @@ describe('evidence', () => {
     [{ state: 'off' }, true, false],
     [{ state: 'missing' }, true, false],
     [{ state: 'unproven', unprovable: 'no controllers' }, true, false],
+    [{ state: 'unproven', passing: true }, true, false],
     [{ state: 'unproven' }, false, false],
     [{ state: 'ineffective', unprovable: 'no controllers' }, false, false],
   ])('with a layer that is %j: isolated %s, proven %s', (change, isolated, proven) => {

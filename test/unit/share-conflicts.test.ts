@@ -4,7 +4,11 @@ import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
 import type { Diagnostic } from '../../provider/model/diagnostic.ts';
 import type { GuestDesired, GuestShare } from '../../provider/resources/guest/desired.ts';
 import { fieldDifferences } from '../../provider/resources/guest/differences.ts';
-import { otherGuests, sharedShareObstacles } from '../../provider/resources/guest/share-conflicts.ts';
+import {
+  otherGuests,
+  sharedShareCautions,
+  sharedShareObstacles,
+} from '../../provider/resources/guest/share-conflicts.ts';
 import { hostDesired } from '../../provider/resources/host/desired.ts';
 import { parseHost } from '../../provider/resources/host/facts-parse.ts';
 import { LocalFiles } from '../../provider/executor/local-files.ts';
@@ -75,7 +79,10 @@ describe('a directory of two guests', () => {
 
   it('counts by the wish, and by the record for guests that are not in it', () => {
     const stored = (name: string, shares: readonly GuestShare[] | undefined) =>
-      [name, { name, stored: shares === undefined ? undefined : sampleGuest({ shares }) }] as const;
+      [
+        name,
+        { name, owner: 'other-fleet', stored: shares === undefined ? undefined : sampleGuest({ shares }) },
+      ] as const;
     const wished = [sampleGuest({ shares: [writes('/srv/a')] }), sampleGuest({ name: 'db1' })];
     const onHost = new Map([
       stored('web1', [writes('/srv/old')]),
@@ -89,6 +96,26 @@ describe('a directory of two guests', () => {
       .flatMap((guest) => sharedShareObstacles(guest, others))
       .map(({ summary }) => summary);
     expect(summaries).toEqual([expect.stringContaining('by share data of guest other too')]);
+  });
+});
+
+describe('a directory that another guest has by its record', () => {
+  const asked = sampleGuest({ shares: [writes('/srv/a')] });
+  const others = (owner: string, theirs: GuestShare) =>
+    otherGuests(
+      [asked],
+      new Map([['old', { name: 'old', owner, stored: sampleGuest({ shares: [theirs] }) }]]),
+    );
+  const said = (owner: string, theirs: GuestShare) => [
+    sharedShareObstacles(asked, others(owner, theirs)).map(({ severity }) => severity),
+    sharedShareCautions(asked, others(owner, theirs)).map(({ severity, code }) => `${severity} ${code}`),
+  ];
+  it('may be about to move within a fleet: the lock keeps two writers apart', () => {
+    expect(said(asked.fleet, writes('/srv/a'))).toEqual([[], ['warning share-conflict']]);
+  });
+  it('is refused to another fleet, and where no lock keeps them apart', () => {
+    expect(said('other', writes('/srv/a'))).toEqual([['error'], []]);
+    expect(said(asked.fleet, writes('/srv/a/b'))).toEqual([['error'], []]);
   });
 });
 

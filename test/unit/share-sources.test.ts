@@ -3,22 +3,22 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readableMounts } from '../../provider/jail/mountinfo.ts';
 import type { LaunchShare } from '../../provider/jail/launch-share.ts';
 import type { GuestShare } from '../../provider/resources/guest/desired.ts';
-import { shareSourceObstacles } from '../../provider/resources/guest/share-source-checks.ts';
+import {
+  shareSourceCautions,
+  shareSourceObstacles,
+} from '../../provider/resources/guest/share-source-checks.ts';
 import {
   isLookedAt,
   lineage,
-  plainPath,
   type ShareSourceFacts,
   shareSourcesSection,
 } from '../../provider/resources/guest/share-sources.ts';
-import {
-  mountOf,
-  parseMounts,
-  parseShareSources,
-} from '../../provider/resources/guest/share-sources-parse.ts';
 import { LocalFiles } from '../../provider/executor/local-files.ts';
+import { mountOf, parseShareSources } from '../../provider/resources/guest/share-sources-parse.ts';
+import { plainPath } from '../../provider/spec/plain-path.ts';
 import { guestKind } from '../../provider/terraform/kinds/guest.ts';
 import { UNKNOWN } from '../../provider/tfplugin/types.ts';
 import { sampleGuest } from '../samples.ts';
@@ -37,7 +37,12 @@ const table = String.raw`1 0 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,er
 11 1 0:46 / /over rw,nosuid,nodev - tmpfs over rw
 12 1 0:47 / /twice rw - tmpfs first rw
 13 12 0:48 / /twice rw - ceph mon:/ rw
-14 1 0:20 / /srv/kernel rw - proc none rw`;
+14 1 0:20 / /srv/kernel rw - proc none rw
+15 1 8:1 /srv/safe /srv/safe rw,nosuid,nodev - ext4 /dev/sda1 rw
+16 1 8:3 /@srv /srv/disk rw,nosuid,nodev - btrfs /dev/sdd rw
+17 1 8:3 /@srv/x /mnt/seen rw - btrfs /dev/sdd rw
+18 1 8:3 / /mnt/closed rw,nodev,nosuid - btrfs /dev/sdd rw
+19 1 8:3 /@home /mnt/home rw - btrfs /dev/sdd rw`;
 
 describe('the mount of a path', () => {
   it.each([
@@ -52,14 +57,14 @@ describe('the mount of a path', () => {
     ['/over/deep/x', '/over', 'tmpfs'],
     ['/twice/x', '/twice', 'ceph'],
   ])('%s is on %s, %s', (path, point, type) => {
-    expect(mountOf(path, parseMounts(table))).toMatchObject({ point, type });
+    expect(mountOf(path, readableMounts(table))).toMatchObject({ mountPoint: point, fileSystem: type });
   });
 
   it('is not known without a table, and found in a table that goes in circles', () => {
     expect(mountOf('/srv', [])).toBeUndefined();
     const circle = '1 2 0:1 / / rw - a b c\n2 1 0:1 / / rw - a b c';
-    expect(mountOf('/srv', parseMounts(circle))).toBeUndefined();
-    expect(mountOf('/srv', parseMounts('1 1 0:1 / / rw - rootfs none rw'))).toMatchObject({ id: 1 });
+    expect(mountOf('/srv', readableMounts(circle))).toBeUndefined();
+    expect(mountOf('/srv', readableMounts('1 1 0:1 / / rw - rootfs none rw'))).toMatchObject({ id: 1 });
   });
 });
 
@@ -184,6 +189,30 @@ describe('what root writes for a guest is out of the reach of users', () => {
   ] as const)('%s', (_name, known, expected) => {
     const source = known.parts?.at(-1)?.path ?? '/srv/x';
     expect(codes(share(source), known)).toEqual(expected);
+  });
+
+  /** What is said of `/srv/disk/x/y`, or of another, where it is written to by a helper. */
+  const seen = (source: string, change: Partial<Record<string, number>> = {}, readonly = false) => {
+    const asked = share(source, { readonly });
+    const served = [{ ...asked, onlyWriter: true, driver: { kind: 'proxy', helper: '/h' } as const }];
+    return shareSourceCautions(
+      sampleGuest({ shares: [asked] }),
+      new Map([[source, facts(source, change)]]),
+      served,
+    ).map(({ code, severity, summary }) => [code, severity, / at (\S+) too/.exec(summary)?.[1]]);
+  };
+  it('also by the other mounts of its file system', () => {
+    expect(seen('/srv/disk/x/y')).toEqual([['share-source-elsewhere', 'warning', '/mnt/seen/y']]);
+    expect(seen('/srv/disk/x')).toEqual([['share-source-elsewhere', 'warning', '/mnt/seen']]);
+    // closed by a directory that both ways go through, or by one of its own way alone
+    expect(seen('/srv/disk/x/y/z', { '/srv/disk/x/y': 0o40700 })).toEqual([]);
+    expect(seen('/srv/disk/x/y', { '/srv/disk/x': 0o40700 })).toEqual([]);
+    expect(seen('/srv/disk/x/y', { '/srv/disk': 0o40700 })).toHaveLength(1);
+    expect(seen('/srv/disk/x/y', {}, true)).toEqual([]);
+  });
+  it('where that is seen: not below another directory, nor behind its own mount', () => {
+    expect(seen('/srv/disk/z')).toEqual([]);
+    expect(seen('/srv/safe/x')).toEqual([]);
   });
 
   it('says both remedies and the reason', () => {

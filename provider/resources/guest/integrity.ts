@@ -56,11 +56,11 @@ function processState(evidence: GuestEvidence | undefined): string {
 }
 
 /**
- * `effective`, what the definition switched off or allows to be missing, and what the host can never show, are as they should
- * be; nothing else is.
+ * `effective`, what the definition switched off or allows to be missing, what the host can never show, and what a guest at work did not hold
+ * still for are as they should be; nothing else is.
  */
 export function standsAsAsked(layer: LayerEvidence): boolean {
-  if (layer.state === 'unproven') return layer.unprovable !== undefined;
+  if (layer.state === 'unproven') return layer.unprovable !== undefined || layer.passing === true;
   return layer.state !== 'ineffective';
 }
 

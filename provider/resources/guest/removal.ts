@@ -2,8 +2,8 @@ import { shareUnitPrefix } from '../../jail/share-places.ts';
 import { reapFunctions } from '../../jail/strays.ts';
 import { holdFunctions } from '../../jail/uid-hold.ts';
 import type { CollectiveStep } from '../../model/operation.ts';
-import { guestUnit, type HostRoots, unitDirectory } from '../../model/paths.ts';
-import { type ShellText, sh, word } from '../../model/shell.ts';
+import { guestUnit, type HostRoots, unitPlaces } from '../../model/paths.ts';
+import { type ShellText, sh, word, words } from '../../model/shell.ts';
 import { healChroot } from './chroot-healing.ts';
 import { verifiedFilesPath } from './facts.ts';
 import { quarantineFunctions } from './lease-quarantine.ts';
@@ -80,9 +80,10 @@ export function removeGuest(name: string, roots: HostRoots): ShellText {
   const state = word(roots.state);
   const directory = word(`${roots.state}/guests/${name}`);
   return sh`rm -f -- ${word(startsAtBoot(name))}
-rm -rf -- ${word(`${unitDirectory}/${unit}.d`)}
-for file in ${word(unitDirectory)}/${word(shareUnitPrefix(name))}*; do
-  if [ -e "$file" ] || [ -L "$file" ]; then rm -rf -- "$file"; fi
+for place in ${words(unitPlaces)}; do
+  for file in "$place"/${word(unit)} "$place"/${word(unit)}.d "$place"/${word(shareUnitPrefix(name))}*; do
+    if [ -e "$file" ] || [ -L "$file" ]; then rm -rf -- "$file"; fi
+  done
 done
 (
 ${healChroot(name, true, roots)}

@@ -1,20 +1,24 @@
 import { describeAddress } from '../../model/address.ts';
-import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { caution, type Diagnostic, problem } from '../../model/diagnostic.ts';
 import { pathRelation } from '../../spec/plain-path.ts';
 import { type GuestDesired, type GuestShare, guestAddress } from './desired.ts';
 import type { GuestFacts } from './facts.ts';
 
 /** A guest of the same host, what it shares, and the host's files that it is made of. */
-export type OtherGuest = Pick<GuestDesired, 'name' | 'shares' | 'disks' | 'kernel' | 'initrd'>;
+export interface OtherGuest extends Pick<GuestDesired, 'name' | 'shares' | 'disks' | 'kernel' | 'initrd'> {
+  /** The fleet it belongs to, of one that is known by its record alone: what is wished for it instead is not known. */
+  readonly recordOf?: string;
+}
+type Sharing = Pick<GuestDesired, 'host' | 'fleet'> & OtherGuest;
 
 /** All guests that will be on a host beside those of a wish: by their records, whoever owns them. */
 export function otherGuests(
   wished: readonly OtherGuest[],
-  guests: ReadonlyMap<string, Pick<GuestFacts, 'name' | 'stored'>>,
+  guests: ReadonlyMap<string, Pick<GuestFacts, 'name' | 'owner' | 'stored'>>,
 ): readonly OtherGuest[] {
   const named = new Set(wished.map(({ name }) => name));
-  const stored = [...guests.values()].flatMap(({ name, stored: definition }) =>
-    named.has(name) || definition === undefined ? [] : [{ ...definition, name }],
+  const stored = [...guests.values()].flatMap(({ name, owner, stored: definition }) =>
+    named.has(name) || definition === undefined ? [] : [{ ...definition, name, recordOf: owner }],
   );
   return [...wished, ...stored];
 }
@@ -23,12 +27,35 @@ export function otherGuests(
  * Directories that another guest of the host has too, where one of the two writes to them: two writers both have to say so, and
  * directories that lie in each other are never written to. Helpers keep writers of one directory apart by a lock as well.
  */
-export function sharedShareObstacles(
-  guest: Pick<GuestDesired, 'host'> & OtherGuest,
-  others: readonly OtherGuest[],
-): readonly Diagnostic[] {
+export function sharedShareObstacles(guest: Sharing, others: readonly OtherGuest[]): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
-  return [...sharedImages(guest, others, resource), ...conflicts(guest, others, resource)];
+  const refused = conflicts(guest, others).filter(({ passing }) => !passing);
+  return [
+    ...sharedImages(guest, others, resource),
+    ...refused.map(({ other, index, text, hint }) =>
+      problem('share-conflict', `${resource}: share ${guest.shares[index]?.tag}: ${text}`, {
+        ...{ host: guest.host, resource, path: ['shares', index, 'source'] },
+        hint: `${hint} Where guest ${other} is about to give it up, apply that first.`,
+      }),
+    ),
+  ];
+}
+
+/**
+ * Directories that a guest of the same fleet writes to by its record alone: under Terraform each guest is planned by itself, and the other may
+ * be about to give it up. The lock has the last word: two writers never run at once.
+ */
+export function sharedShareCautions(guest: Sharing, others: readonly OtherGuest[]): readonly Diagnostic[] {
+  const resource = describeAddress(guestAddress(guest));
+  return conflicts(guest, others)
+    .filter(({ passing }) => passing)
+    .map(({ other, index, text, hint }) =>
+      caution('share-conflict', `${resource}: share ${guest.shares[index]?.tag}: ${text}`, {
+        ...{ host: guest.host, resource, path: ['shares', index, 'source'] },
+        detail: `Until guest ${other} has given it up, this guest does not start.`,
+        hint: `${hint} Where guest ${other} gives it up in the same apply, let this guest depend on that one, or apply again.`,
+      }),
+    );
 }
 
 /**
@@ -36,7 +63,7 @@ export function sharedShareObstacles(
  * that the host's root opens, and whoever reads there reads other guests' disks.
  */
 function sharedImages(
-  guest: Pick<GuestDesired, 'host'> & OtherGuest,
+  guest: Sharing,
   others: readonly OtherGuest[],
   resource: string,
 ): readonly Diagnostic[] {
@@ -66,11 +93,17 @@ function filesOf({ disks, kernel, initrd }: OtherGuest): readonly string[] {
   ];
 }
 
-function conflicts(
-  guest: Pick<GuestDesired, 'host'> & OtherGuest,
-  others: readonly OtherGuest[],
-  resource: string,
-): readonly Diagnostic[] {
+interface Conflict {
+  readonly other: string;
+  /** Of the guest's own share. */
+  readonly index: number;
+  readonly text: string;
+  readonly hint: string;
+  /** It may be over once the other guest is applied too, and a lock keeps the two apart until then. */
+  readonly passing: boolean;
+}
+
+function conflicts(guest: Sharing, others: readonly OtherGuest[]): readonly Conflict[] {
   return others
     .filter(({ name }) => name !== guest.name)
     .flatMap((other) =>
@@ -78,12 +111,9 @@ function conflicts(
         other.shares.flatMap((theirs) => {
           const found = conflict(share, theirs, other.name);
           if (found === undefined) return [];
-          const { text, hint } = found;
+          const { text, hint, locked } = found;
           return [
-            problem('share-conflict', `${resource}: share ${share.tag}: ${text}`, {
-              ...{ host: guest.host, resource, path: ['shares', index, 'source'] },
-              hint: `${hint} Where guest ${other.name} is about to give it up, apply that first.`,
-            }),
+            { other: other.name, index, text, hint, passing: locked && other.recordOf === guest.fleet },
           ];
         }),
       ),
@@ -101,6 +131,7 @@ function conflict(own: GuestShare, theirs: GuestShare, other: string) {
     return {
       text: `${own.source} is written to by ${whose} too`,
       hint: 'Make it read-only for one of the two, or say writers = "many" in both.',
+      locked: true,
     };
   }
   const where = relation === 'below' ? 'is inside' : 'contains';
@@ -108,5 +139,6 @@ function conflict(own: GuestShare, theirs: GuestShare, other: string) {
   return {
     text: `${own.source} ${where} ${theirs.source}, ${whose}, ${writer}`,
     hint: 'Share the same directory with both, or directories of which none contains the other: who writes to one can move what is inside.',
+    locked: false,
   };
 }

@@ -32,7 +32,7 @@ export function shareFiles(plan: LaunchPlan, roots: HostRoots): readonly ShareFi
     .sort((one, other) => (one.path < other.path ? -1 : 1));
 }
 
-export function sharesScriptPath(guest: string, roots: HostRoots): string {
+function sharesScriptPath(guest: string, roots: HostRoots): string {
   return `${guestPlaces(guest, roots).stateDirectory}/shares`;
 }
 

@@ -1,11 +1,12 @@
 import type { LaunchShareDriver } from '../../jail/launch-share.ts';
+import { deviceOn } from '../../shares/qemu.ts';
 import type { ShareDriverName } from '../../spec/share.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { sharedMemoryForm } from '../../toolstacks/qemu/memory.ts';
 import type { GuestShare, StoredGuest } from './desired.ts';
 
 /** What a host has for one driver: who serves the share, or what it lacks. */
-export type ShareOffer =
+type ShareOffer =
   | { readonly kind: 'served'; readonly driver: LaunchShareDriver; readonly by: string }
   | ShareLack;
 
@@ -47,9 +48,6 @@ const lack = (text: string, hint: string, field?: keyof GuestShare): ShareLack =
 /** `7.2` of `7.2.22`: what people call it, and what stays over updates. */
 const nameOf = ({ version }: QemuCapabilities) => `QEMU ${version.split('.').slice(0, 2).join('.')}`;
 
-/** microvm has no PCI bus. */
-const deviceName = (name: string, machine: Machine) => `${name}-${machine === 'microvm' ? 'device' : 'pci'}`;
-
 /** QEMU's packages have its own in C up to 7.2; the Rust one is a package of its own. */
 const installVirtiofsd =
   'Install virtiofsd on the host: package virtiofsd; with a QEMU older than 8.0, package qemu-system-common.';
@@ -60,7 +58,7 @@ function virtiofsOffer(
   { virtiofsd }: HostCapabilities,
   qemu: QemuCapabilities,
 ): ShareOffer {
-  const device = deviceName('vhost-user-fs', machine);
+  const device = deviceOn(machine, 'vhost-user-fs');
   if (!qemu.devices.includes(device))
     return lack(`${nameOf(qemu)} has no device ${device}`, 'Use a QEMU that has it (4.2 or later).');
   if (sharedMemoryForm(qemu, machine) === undefined) {
@@ -109,7 +107,7 @@ function proxyOffer(machine: Machine, { proxyHelper }: HostCapabilities, qemu: Q
       `Its replacement is driver = "virtiofs". What differs: the guest mounts it with "-t virtiofs" and no longer with "-t 9p", and its memory is shared with virtiofsd. ${installVirtiofsd}`,
     );
   }
-  const device = deviceName('virtio-9p', machine);
+  const device = deviceOn(machine, 'virtio-9p');
   if (!qemu.devices.includes(device))
     return lack(`${nameOf(qemu)} has no device ${device}`, 'Use a QEMU that is built with virtfs.');
   if (proxyHelper === undefined) {
@@ -126,7 +124,7 @@ function proxyOffer(machine: Machine, { proxyHelper }: HostCapabilities, qemu: Q
 }
 
 function localOffer({ securityModel }: GuestShare, machine: Machine, qemu: QemuCapabilities): ShareOffer {
-  const device = deviceName('virtio-9p', machine);
+  const device = deviceOn(machine, 'virtio-9p');
   if (!(qemu.fsdevDrivers.includes('local') && qemu.devices.includes(device))) {
     const text = `${nameOf(qemu)} was built without 9p (-fsdev local, device ${device})`;
     return lack(text, `Use a QEMU that is built with virtfs, or driver = "virtiofs". ${installVirtiofsd}`);

@@ -1,10 +1,10 @@
 import type { LaunchShare } from '../../jail/launch-share.ts';
 import { describeAddress } from '../../model/address.ts';
-import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { caution, type Diagnostic, problem } from '../../model/diagnostic.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { type GuestDesired, guestAddress } from './desired.ts';
-import { isBelow } from './share-sources-parse.ts';
-import { type PathPart, plainPath, type ShareSourceFacts } from './share-sources.ts';
+import { isWithin, plainPath } from '../../spec/plain-path.ts';
+import type { PathPart, ShareSourceFacts } from './share-sources.ts';
 
 type Sharing = Pick<GuestDesired, 'host' | 'name' | 'shares'>;
 
@@ -44,9 +44,7 @@ export function shareSourceObstacles(
 ): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
   return guest.shares.flatMap(({ tag, source, readonly }, index) => {
-    const driver = served.find((share) => share.tag === tag)?.driver;
-    // by `none` the guest's set-user-id files are real ones too, if those of its own user
-    const real = driver !== undefined && (driver.kind !== 'local' || driver.securityModel === 'none');
+    const real = makesRealFiles(served.find((share) => share.tag === tag));
     const facts = sources.get(plainPath(source));
     const fault =
       placeFault(source, roots, readonly) ??
@@ -57,6 +55,42 @@ export function shareSourceObstacles(
     const { code, says, ...more } = fault;
     const at = { host: guest.host, resource, path: ['shares', index, 'source'] };
     return [problem(code, `${resource}: ${says}`, { ...at, ...more })];
+  });
+}
+
+/** By `none` the guest's set-user-id files are real ones too, if those of its own user. */
+function makesRealFiles(share: LaunchShare | undefined): boolean {
+  if (share === undefined) return false;
+  return share.driver.kind !== 'local' || share.driver.securityModel === 'none';
+}
+
+/**
+ * Directories that are written to, and seen at another place without what keeps users of the host from what a guest makes there. Who
+ * may enter the directories above that place was not looked at: the start of the guest does.
+ */
+export function shareSourceCautions(
+  guest: Sharing,
+  sources: ReadonlyMap<string, ShareSourceFacts>,
+  served: readonly LaunchShare[],
+): readonly Diagnostic[] {
+  const resource = describeAddress(guestAddress(guest));
+  return guest.shares.flatMap(({ tag, source, readonly }, index) => {
+    const facts = sources.get(plainPath(source));
+    if (readonly || facts === undefined || !makesRealFiles(served.find((share) => share.tag === tag)))
+      return [];
+    const first = facts.elsewhere.find(
+      ({ options, common }) =>
+        missingOptions(options).length > 0 && !(facts.parts ?? []).slice(-1 - common, -1).some(isRootsAlone),
+    );
+    if (first === undefined) return [];
+    const says = `${source} is written to by root for the guest, and is seen at ${first.path} too, on a mount without ${missingOptions(first.options).join(' and ')}`;
+    return [
+      caution('share-source-elsewhere', `${resource}: ${says}`, {
+        ...{ host: guest.host, resource, path: ['shares', index, 'source'] },
+        detail: `${why} The guest does not start unless only root may enter a directory above that place.`,
+        hint: `Unmount it there, mount it there with nosuid and nodev, or let only root enter a directory above ${first.path} (chmod 0700).`,
+      }),
+    ];
   });
 }
 
@@ -75,11 +109,11 @@ function placeFault(source: string, roots: HostRoots, readonly: boolean): Fault 
   const path = plainPath(source);
   const written = readonly ? [] : systemPlaces;
   const places = ['/proc', '/sys', '/dev', roots.run, roots.state, ...written];
-  const place = places.find((kept) => isBelow(path, kept) || isBelow(kept, path));
+  const place = places.find((kept) => isWithin(path, kept) || isWithin(kept, path));
   if (place === undefined) return undefined;
   return {
     code: 'share-source-place',
-    says: isBelow(path, place)
+    says: isWithin(path, place)
       ? `${source} is never shared: it is part of ${place}`
       : `${source} is never shared: ${place} is in it`,
     hint: 'Give the guest a directory of its own, such as /srv/shares/NAME.',
@@ -152,16 +186,21 @@ function spellingFault(source: string): Fault | undefined {
 /** Nobody but root gets at what a guest's root makes there, or it has no effect there. */
 function exposure(source: string, { parts, mount }: ShareSourceFacts): Fault | undefined {
   if (parts === undefined || mount === undefined) return undefined;
-  if (mount.options.has('nosuid') && mount.options.has('nodev')) return undefined;
+  const missing = missingOptions(mount.options);
+  if (missing.length === 0) return undefined;
   // its own mode is the guest's to change: only what is above it counts
   if (parts.some((part) => part.path !== plainPath(source) && isRootsAlone(part))) return undefined;
-  const missing = ['nosuid', 'nodev'].filter((option) => !mount.options.has(option));
   return {
     code: 'share-source-exposed',
     says: `${source} is written to by root for the guest, and users of the host can get at it`,
     detail: `${why} Its mount (${mount.type} on ${mount.point}) is without ${missing.join(' and ')}, and no directory above it is root's alone.`,
     hint: 'Put it on a mount with nosuid and nodev (of a file system that is mounted nowhere else without them), or below a directory of root that only root may enter (mkdir -m 0700 /srv/closed); or share it read-only.',
   };
+}
+
+/** What keeps set-user-id programs and device nodes on a mount from having any effect. */
+function missingOptions(options: ReadonlySet<string>): readonly string[] {
+  return ['nosuid', 'nodev'].filter((option) => !options.has(option));
 }
 
 function isRootsAlone({ path, type, mode, uid }: PathPart): boolean {

@@ -1,10 +1,12 @@
+import { readableMounts } from '../../jail/mountinfo.ts';
+import type { MountObservation } from '../../jail/observation.ts';
+import { isWithin, pathParts, plainPath } from '../../spec/plain-path.ts';
 import {
   isLookedAt,
   lineage,
-  type MountFacts,
   mountTableBytes,
+  type OtherPlace,
   type PathPart,
-  plainPath,
   type ShareSourceFacts,
 } from './share-sources.ts';
 
@@ -22,7 +24,7 @@ export function parseShareSources(
   const entered = block(stats.rest, 'entered');
   const [mountsTag, table = '', end] = entered.rest;
   const mounts =
-    mountsTag === 'mounts' && end === 'end' && table.length < mountTableBytes ? parseMounts(table) : [];
+    mountsTag === 'mounts' && end === 'end' && table.length < mountTableBytes ? readableMounts(table) : [];
   const partsByPath = stats.whole ? parseParts(stats.tokens) : undefined;
   const resolvedByPath = parseEntered(entered.whole ? entered.tokens : []);
   return new Map(
@@ -32,7 +34,7 @@ export function parseShareSources(
       const facts: ShareSourceFacts = {
         parts: partsByPath && partsOn(lineage(plain), partsByPath),
         resolved: resolved === undefined ? undefined : toText(resolved),
-        mount: shownMount(mountOf(resolved ?? toBytes(plain), mounts)),
+        ...mountFacts(resolved ?? toBytes(plain), mounts),
       };
       return [plain, facts] as const;
     }),
@@ -104,49 +106,26 @@ function parseEntered(tokens: readonly string[]): ReadonlyMap<string, string> {
   return entered;
 }
 
-interface Mount extends MountFacts {
-  readonly id: number;
-  readonly parent: number;
-}
-
-/** The kernel's table of mounts (proc_pid_mountinfo(5)); lines that are not of its form are passed over. */
-export function parseMounts(table: string): readonly Mount[] {
-  return table.split('\n').flatMap((line) => {
-    // blanks alone part the fields: bytes of UTF-8 names count as white space otherwise
-    const match = /^(\d+) (\d+) \d+:\d+ [^ ]+ (\/[^ ]*) ([^ ]+) (?:[^ ]+ )*?- ([^ ]+) /.exec(line);
-    if (match === null) return [];
-    const [, id, parent, point = '', options = '', type = ''] = match;
-    return [
-      {
-        ...{ id: Number(id), parent: Number(parent), point: unescaped(point), type: unescaped(type) },
-        options: new Set(options.split(',')),
-      },
-    ];
-  });
-}
-
-/** Blank, tab, line break, backslash and `#` are written as three octal digits. */
-function unescaped(text: string): string {
-  return text.replace(/\\([0-3][0-7]{2})/g, (_match, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
-  );
-}
+type Mount = Pick<MountObservation, 'id' | 'parent' | 'device' | 'root' | 'mountPoint'>;
 
 /**
  * The mount that the path lies on, found as the kernel walks: from the root's, over whatever is mounted on that on the way. The
  * longest mount point alone would be wrong where something was mounted over a directory above it later.
  */
-export function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {
-  const onWay = mounts.filter(({ point }) => isBelow(path, point));
+export function mountOf<M extends Mount>(path: string, mounts: readonly M[]): M | undefined {
+  const onWay = mounts.filter(({ mountPoint }) => isWithin(path, mountPoint));
   const ids = new Set(onWay.map(({ id }) => id));
-  let here = onWay.find(({ point, id, parent }) => point === '/' && (parent === id || !ids.has(parent)));
+  let here = onWay.find(
+    ({ mountPoint, id, parent }) => mountPoint === '/' && (parent === id || !ids.has(parent)),
+  );
   for (let left = onWay.length; here !== undefined && left > 0; left--) {
     const { id } = here;
     const next = onWay
       .filter((mount) => mount.parent === id && mount.id !== id)
       // where two are on one place, the later one is in front
-      .reduce<Mount | undefined>(
-        (first, mount) => (first === undefined || mount.point.length <= first.point.length ? mount : first),
+      .reduce<M | undefined>(
+        (first, mount) =>
+          first === undefined || mount.mountPoint.length <= first.mountPoint.length ? mount : first,
         undefined,
       );
     if (next === undefined) return here;
@@ -155,14 +134,48 @@ export function mountOf(path: string, mounts: readonly Mount[]): Mount | undefin
   return here;
 }
 
-/** Whether the path is that directory or below it. */
-export function isBelow(path: string, directory: string): boolean {
-  return directory === '/' || path === directory || path.startsWith(`${directory}/`);
+function mountFacts(
+  path: string,
+  mounts: readonly MountObservation[],
+): Pick<ShareSourceFacts, 'mount' | 'elsewhere'> {
+  const mount = mountOf(path, mounts);
+  if (mount === undefined) return { mount: undefined, elsewhere: [] };
+  return {
+    mount: {
+      ...{ point: toText(mount.mountPoint), type: toText(mount.fileSystem) },
+      options: optionsOf(mount),
+    },
+    elsewhere: otherWays(path, mount, mounts).map((way) => ({ ...way, path: toText(way.path) })),
+  };
 }
 
-function shownMount(mount: Mount | undefined): MountFacts | undefined {
-  if (mount === undefined) return undefined;
-  return { point: toText(mount.point), type: toText(mount.type), options: mount.options };
+/** Where else the directory is seen: other mounts of its file system with it inside, unless something is mounted over that. */
+function otherWays(
+  path: string,
+  mount: MountObservation,
+  mounts: readonly MountObservation[],
+): readonly OtherPlace[] {
+  const own = below(path, mount.mountPoint);
+  const inside = joined(mount.root, own);
+  return mounts.flatMap((other) => {
+    if (other.id === mount.id || other.device !== mount.device || !isWithin(inside, other.root)) return [];
+    const theirs = below(inside, other.root);
+    const there = joined(other.mountPoint, theirs);
+    if (mountOf(there, mounts)?.id !== other.id) return [];
+    const common = Math.min(pathParts(own).length, pathParts(theirs).length);
+    return [{ path: there, options: optionsOf(other), common }];
+  });
+}
+
+const optionsOf = ({ options }: MountObservation): ReadonlySet<string> => new Set(options.split(','));
+
+/** What is left of a path below a directory: `` or `/x/y`. */
+function below(path: string, directory: string): string {
+  return directory === '/' ? (path === '/' ? '' : path) : path.slice(directory.length);
+}
+
+function joined(directory: string, rest: string): string {
+  return `${directory === '/' ? '' : directory}${rest}` || '/';
 }
 
 const toBytes = (text: string) => Buffer.from(text, 'utf8').toString('latin1');

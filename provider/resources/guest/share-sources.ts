@@ -1,5 +1,6 @@
 import type { ReadSection } from '../../model/operation.ts';
 import { sh } from '../../model/shell.ts';
+import { pathParts } from '../../spec/plain-path.ts';
 
 /** What can be known of a directory before a guest shares it. */
 export interface ShareSourceFacts {
@@ -12,6 +13,17 @@ export interface ShareSourceFacts {
   readonly resolved: string | undefined;
   /** That on which it lies, or would; `undefined`: not known. */
   readonly mount: MountFacts | undefined;
+  /** Other places where the same directory is seen, by mounts of the same file system. */
+  readonly elsewhere: readonly OtherPlace[];
+}
+
+/** Another path to the same directory. */
+export interface OtherPlace {
+  readonly path: string;
+  /** Of the mount there. */
+  readonly options: ReadonlySet<string>;
+  /** How many directories right above it are the same by both paths. */
+  readonly common: number;
 }
 
 /** A name on the way, as it is itself: a link is not followed. */
@@ -39,24 +51,15 @@ export const mountTableBytes = 4 * 1024 * 1024;
 /** A path of more parts is not looked at: what is asked would grow with the square of them. */
 const mostParts = 64;
 
-/** The path without empty and `.` parts, as the kernel would say it where no link is on the way. */
-export function plainPath(path: string): string {
-  return `/${partsOf(path).join('/')}`;
-}
-
 /** `/`, and every directory down to the path itself. */
 export function lineage(path: string): readonly string[] {
-  const parts = partsOf(path);
+  const parts = pathParts(path);
   return ['/', ...parts.map((_part, index) => `/${parts.slice(0, index + 1).join('/')}`)];
-}
-
-function partsOf(path: string): readonly string[] {
-  return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
 /** Whether looking at it is of use: an absolute path, of not too many parts. */
 export function isLookedAt(path: string): boolean {
-  const parts = partsOf(path);
+  const parts = pathParts(path);
   return path.startsWith('/') && !parts.includes('..') && parts.length <= mostParts;
 }
 

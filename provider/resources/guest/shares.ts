@@ -1,6 +1,8 @@
 import type { LaunchShare, LaunchShareDriver } from '../../jail/launch-share.ts';
+import { hasDescriptors } from '../../jail/share-lock.ts';
 import { describeAddress } from '../../model/address.ts';
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { maxDescriptorDisks } from '../../spec/disk-rules.ts';
 import { allowedDrivers } from '../../spec/share-rules.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { type GuestDesired, type GuestShare, guestAddress, type StoredGuest } from './desired.ts';
@@ -9,7 +11,7 @@ import { type ShareLack, shareOffer } from './share-offers.ts';
 type Sharing = Pick<StoredGuest, 'shares' | 'machine'>;
 
 /** Who serves one share on its host, and why. */
-export interface ShareChoice {
+interface ShareChoice {
   readonly share: GuestShare;
   /** `undefined`: the host cannot serve it as it is asked for. */
   readonly driver: LaunchShareDriver | undefined;
@@ -56,7 +58,7 @@ export function shareDriverTexts(
 /** Shares that the host cannot serve as they are asked for, with what to do instead. */
 export function shareObstacles(guest: GuestDesired, host: HostCapabilities): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
-  return chooseShares(guest, host).flatMap(({ share, driver, reason, lacks }, index) => {
+  const unserved = chooseShares(guest, host).flatMap(({ share, driver, reason, lacks }, index) => {
     if (driver !== undefined) return [];
     const asked = share.driver === 'auto' ? 'no driver can serve it' : `driver ${share.driver} cannot be had`;
     const field = lacks.find((one) => one.field !== undefined)?.field ?? 'driver';
@@ -67,4 +69,19 @@ export function shareObstacles(guest: GuestDesired, host: HostCapabilities): rea
       }),
     ];
   });
+  return hasDescriptors(guest.disks, launchShares(guest, host))
+    ? unserved
+    : [...unserved, tooManyLocks(guest, resource)];
+}
+
+function tooManyLocks({ host }: GuestDesired, resource: string): Diagnostic {
+  return problem(
+    'share-too-many-locks',
+    `${resource}: more than ${maxDescriptorDisks} disks that are written to and shares that QEMU itself writes to (driver local)`,
+    {
+      ...{ host, resource, path: ['shares'] },
+      detail: "Each takes a descriptor of the launcher's shell, which holds its lock.",
+      hint: 'Share some of them read-only, or by virtiofs.',
+    },
+  );
 }

@@ -8,7 +8,7 @@ import {
   unitTemplatePath,
   unitPlaces,
 } from '../../model/paths.ts';
-import { lines, type ShellText, sh, word, words } from '../../model/shell.ts';
+import { joined, lines, type ShellText, sh, word, words } from '../../model/shell.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { qemuAnswers, qemuSearchPaths } from '../../toolstacks/qemu/probe.ts';
 import { profilePath } from '../../jail/lsm-profile.ts';
@@ -211,10 +211,29 @@ for host_place in ${words(placesBeforeOurs)}; do
   fi
 done
 for host_place in ${words(unitPlaces)}; do
-  for host_file in "$host_place"/stockade-guest@.service.d/* "$host_place"/stockade-.service.d/*; do
+  for host_file in ${dropInsAt(sh`"$host_place"`, sh`/*`)}; do
+    # one for shares of a single guest is that guest's matter
+    case $host_file in *:*) continue ;; esac
     if [ -e "$host_file" ] || [ -L "$host_file" ]; then host_say foreign "$host_file"; fi
   done
 done`;
+}
+
+/**
+ * Directories of drop-ins that are for all guests or all helpers, or for those whose names begin alike, as patterns: systemd takes what is
+ * before any dash of a unit's name (systemd.unit(5)).
+ */
+const sharedDropIns: readonly ShellText[] = [
+  sh`stockade-guest@.service.d`,
+  sh`stockade-.service.d`,
+  sh`stockade-.socket.d`,
+  sh`stockade-*-.service.d`,
+  sh`stockade-*-.socket.d`,
+];
+
+/** Such directories in a place, or what is in them. */
+export function dropInsAt(place: ShellText, inside: ShellText = sh``): ShellText {
+  return joined(sharedDropIns.map((pattern) => sh`${place}/${pattern}${inside}`));
 }
 
 /** Stands from before the unit template is written until systemd was told: a run killed in between is finished by the next. */

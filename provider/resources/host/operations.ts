@@ -26,7 +26,7 @@ import {
   storePath,
   unitTemplateSha256,
 } from './desired.ts';
-import { type HostFacts, placesBeforeOurs, reloadMarker } from './facts.ts';
+import { type HostFacts, dropInsAt, placesBeforeOurs, reloadMarker } from './facts.ts';
 import { requiredPrograms } from './programs.ts';
 
 export interface HostOperationInput {
@@ -160,7 +160,8 @@ const removeForeign: ShellText = lines([
   fi
 done
 for place in ${words(unitPlaces)}; do
-  for directory in "$place/stockade-guest@.service.d" "$place/stockade-.service.d"; do
+  for directory in ${dropInsAt(sh`"$place"`)}; do
+    case $directory in *:*) continue ;; esac
     if [ -e "$directory" ] || [ -L "$directory" ]; then mark; rm -rf -- "$directory"; fi
   done
 done`,

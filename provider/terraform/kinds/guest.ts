@@ -12,9 +12,13 @@ import { withRecordChecked } from '../../resources/guest/record-state.ts';
 import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
 import { guestObstacles, renderGuest, withQemu } from '../../resources/guest/render.ts';
 import { layerObstacle } from '../../resources/guest/requests.ts';
-import { shareSourceObstacles } from '../../resources/guest/share-source-checks.ts';
+import { shareSourceCautions, shareSourceObstacles } from '../../resources/guest/share-source-checks.ts';
 import { launchShares } from '../../resources/guest/shares.ts';
-import { otherGuests, sharedShareObstacles } from '../../resources/guest/share-conflicts.ts';
+import {
+  otherGuests,
+  sharedShareCautions,
+  sharedShareObstacles,
+} from '../../resources/guest/share-conflicts.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { guestSchema } from '../../spec/guest.ts';
@@ -100,7 +104,15 @@ function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
     rendered,
     uploads: new Map(missing),
   });
-  return success({ change, operations });
+  return success({ change, operations }, change.action === 'noop' ? [] : cautions(desired, snapshot));
+}
+
+function cautions(desired: GuestDesired, snapshot: HostSnapshot): readonly Diagnostic[] {
+  const served = launchShares(desired, capabilitiesFor(snapshot.facts, desired.fleet));
+  return [
+    ...shareSourceCautions(desired, snapshot.sources, served),
+    ...sharedShareCautions(desired, otherGuests([desired], snapshot.guests)),
+  ];
 }
 
 function nameOf(guest: Where): string {

@@ -238,7 +238,8 @@ for place in /etc/systemd/system.control /run/systemd/system.control /run/system
   fi
 done
 for place in /etc/systemd/system.control /run/systemd/system.control /run/systemd/transient /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system; do
-  for directory in "$place/stockade-guest@.service.d" "$place/stockade-.service.d"; do
+  for directory in "$place"/stockade-guest@.service.d "$place"/stockade-.service.d "$place"/stockade-.socket.d "$place"/stockade-*-.service.d "$place"/stockade-*-.socket.d; do
+    case $directory in *:*) continue ;; esac
     if [ -e "$directory" ] || [ -L "$directory" ]; then mark; rm -rf -- "$directory"; fi
   done
 done

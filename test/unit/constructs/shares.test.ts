@@ -45,6 +45,13 @@ describe('directories that guests share', () => {
     expect(shares).toEqual([reader('/srv/a'), { tag: 'more', source: '/srv/b' }]);
   });
 
+  it('are checked against the rest of the guest', () => {
+    const { web } = twoGuests();
+    expect(() => web.share({ tag: 'x', source: '/srv/x', driver: 'local', securityModel: 'none' })).toThrow(
+      /none needs a \/proc/,
+    );
+  });
+
   it.each([
     ['two readers', reader('/srv/a'), reader('/srv/a')],
     ['a reader inside what another reads', reader('/srv/a'), reader('/srv/a/b')],

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseEvidence, proveIsolation } from '../../../provider/jail/evidence.ts';
 import { isolationExpectation } from '../../../provider/jail/expectation.ts';
-import { parseLimits, parseMountinfo, parseStat } from '../../../provider/jail/proc-parse.ts';
+import { parseMountinfo } from '../../../provider/jail/mountinfo.ts';
+import { parseLimits, parseStat } from '../../../provider/jail/proc-parse.ts';
 import { samplePlan } from '../../samples.ts';
 import { stepExitCodes, stepOfExitCode } from '../../../provider/jail/step.ts';
 
@@ -70,7 +71,7 @@ describe('the evidence section', () => {
       startTimeTicks: 77,
     });
     expect(observation.processes[0]?.openFiles).toEqual([
-      { descriptor: 3, type: 'f', target: `/memfd:${evil} (deleted)` },
+      { descriptor: 3, type: 'f', target: `/memfd:${evil} (deleted)`, mountIds: [] },
     ]);
     expect(observation.chrootEntries).toEqual([evil.replaceAll('/', '_')]);
   });
@@ -463,6 +464,7 @@ describe('lines of /proc', () => {
     ).toEqual([
       {
         id: 1,
+        parent: 2,
         device: '0:3',
         root: '/',
         mountPoint: '/dev',

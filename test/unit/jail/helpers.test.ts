@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isolationExpectation } from '../../../provider/jail/expectation.ts';
 import { proveHelpers } from '../../../provider/jail/helper-evidence.ts';
+import { filterFindings } from '../../../provider/jail/helper-processes.ts';
 import type { HelperShare } from '../../../provider/jail/launch-share.ts';
 import type {
   FileObservation,
@@ -11,7 +12,7 @@ import type {
   ProcessObservation,
   ThreadObservation,
 } from '../../../provider/jail/observation.ts';
-import { parseMountinfo } from '../../../provider/jail/proc-parse.ts';
+import { parseMountinfo } from '../../../provider/jail/mountinfo.ts';
 import { sharedFiles } from '../../../provider/jail/share-open-files.ts';
 import { type LayerName, layerNames } from '../../../provider/model/evidence.ts';
 import { samplePlan } from '../../samples.ts';
@@ -69,7 +70,7 @@ const group = '/system.slice/stockade-share-web1:a@0-1-0.service';
 const unit = 'stockade-share-web1:a@0-1-0.service';
 const nodeNull = file(60, 9, { mode: 0o020666, deviceMajor: 1, deviceMinor: 3 });
 const open = (descriptor: number, type: string, target: string, mountId: number, at?: FileObservation) =>
-  ({ descriptor, type, target, mountId, file: at }) satisfies OpenFileObservation;
+  ({ descriptor, type, target, mountIds: [mountId, mountId], file: at }) satisfies OpenFileObservation;
 const hosts = {
   mnt: 'mnt:[1]',
   ipc: 'ipc:[1]',
@@ -126,6 +127,7 @@ const honest: HelperObservation = {
     },
   },
   ...{ hostNamespaces: hosts, sharedNamespaces: {}, hostDevices: new Set(['0:40', '0:50']) },
+  hostMounts: new Set([30]),
   mounts: new Map([
     [306, mountsOf(view)],
     [338, mountsOf(own)],
@@ -276,6 +278,68 @@ describe('a helper', () => {
   });
 });
 
+describe('a file of a helper', () => {
+  const layer = (openFiles: readonly OpenFileObservation[], change: Partial<ProcessObservation> = {}) => {
+    const helper = {
+      ...honest,
+      ...withServer({ openFiles: [...(server.openFiles ?? []), ...openFiles], ...change }),
+    };
+    const [found] = proveHelpers({ ...guest, helpers: [helper] }, expectation);
+    const shown = found?.layers.find((each) => each.layer === 'open-files');
+    return [shown?.state, shown?.passing === true];
+  };
+  const hopping = (mountIds: readonly number[]) => ({ ...open(9, 'f', '/file', 0), mountIds });
+  it.each<[string, readonly number[]]>([
+    ['opened after one reading and closed before the other', []],
+    ['closed since the first', [30]],
+    ['whose number was one of the export before', [400, 30]],
+  ])('%s has shown nothing, which is no reason for a restart', (_, mountIds) => {
+    expect(layer([hopping(mountIds)])).toEqual(['unproven', true]);
+  });
+  it('of the export is as good where one reading missed it', () => {
+    expect(layer([hopping([400])])).toEqual(['effective', false]);
+  });
+
+  const many = (counts: readonly (readonly [number, number])[] | undefined) =>
+    layer([], { moreOpenFiles: true, filesByMount: counts && new Map(counts) });
+  it('that is not listed, among many, is counted by its mount', () => {
+    const listed = [
+      [10, 2],
+      [155, 1],
+    ] as const;
+    expect(many([...listed, [400, 9000]])).toEqual(['effective', false]);
+    expect(many([...listed, [400, 9000], [30, 1]])).toEqual(['ineffective', false]);
+    expect(many([...listed, [400, 9000], [14, 1]])).toEqual(['unproven', false]);
+    expect(
+      many([
+        [10, 3],
+        [155, 1],
+        [400, 9000],
+      ]),
+    ).toEqual(['unproven', false]);
+    expect(many(undefined)).toEqual(['unproven', false]);
+  });
+});
+
+describe("virtiofsd's own filter", () => {
+  const rust: HelperShare = {
+    ...share,
+    driver: {
+      ...{ kind: 'virtiofs', helper: '/usr/libexec/virtiofsd', implementation: 'rust', cache: 'auto' },
+      ...{ announceSubmounts: false, uidMap: [], gidMap: [] },
+    },
+  };
+  const seccomp = (...filters: readonly number[]) => {
+    const threads = filters.map((seccompFilters, index) => thread(338 + index, none, { seccompFilters }));
+    return filterFindings({ ...honest, ...withServer({ threads }) }, rust).findings.wrong;
+  };
+  it('is on every thread of what serves', () => {
+    expect(seccomp(15, 15)).toEqual([]);
+    expect(seccomp(14, 15)).toHaveLength(1);
+    expect(seccomp(15, 14)).toHaveLength(1);
+  });
+});
+
 describe('what QEMU holds of a share', () => {
   const model = (...openFiles: OpenFileObservation[]): ProcessObservation => ({
     ...server,
@@ -287,6 +351,14 @@ describe('what QEMU holds of a share', () => {
     const evil = open(21, 'd', '/dir', 30);
     const { allowed } = sharedFiles(model(good, evil), guest, expectation);
     expect([allowed.has(good), allowed.has(evil)]).toEqual([true, false]);
+  });
+  it('has shown nothing where its mount was not read', () => {
+    const fresh: OpenFileObservation = { ...open(20, 'd', '/dir', 400), mountIds: [] };
+    const { allowed, passing } = sharedFiles(model(open(5, 'f', '/x', 400), fresh), guest, expectation);
+    expect([allowed.has(fresh), passing]).toEqual([
+      true,
+      ['files of the device-model were opened or closed while it was looked at'],
+    ]);
   });
   it('has one socket for a proxy', () => {
     const sockets = [open(20, 's', 'socket:[1]', 10), open(21, 's', 'socket:[2]', 10)];

@@ -155,6 +155,20 @@ logger_process() {
   ) &
 }
 
+locks=/run/stockade
+lock_of() {
+  device='' inode=''
+  [ ! -f "$1" ] || read -r device inode <"$1"
+  case $device:$inode in :* | *: | *[!0-9:]*) return 1 ;; esac
+  lock=$locks/share-$device-$inode.lock
+}
+# Goes with the last who has it
+leave_lock() {
+  lock_of "$1" && [ -f "$lock" ] || return 0
+  { command exec 4>>"$lock" && flock -n -x 4; } || return 0
+  rm -f -- "$lock"
+}
+
 # Who the guest runs as: leased by the host, never 0, nobody's (65534) or the "no change" of setuid (65535)
 step_lease() {
   step=lease code=41
@@ -340,17 +354,28 @@ step_view() {
   show_share() {
     mkdir -p -- "$view$2" || fail "cannot fill $view"
     (
+      [ -e "$1" ] || [ -L "$1" ] || fail "$1 is not there: make it (mkdir -p $1), with the owner and mode that the guest is to find"
+      [ -d "$1" ] || fail "$1 is no directory: only directories are shared"
       cd -P -- "$1" || fail "cannot enter $1"
-      [ "$(pwd -P)" = "$1" ] || fail "$1 leads over a symbolic link: give the directory's own path"
+      [ "$(pwd -P)" = "$1" ] || fail "$1 leads over a symbolic link: give the directory's own path, $(pwd -P)"
       case ,$3, in *,ro,*) ;; *)
         setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
           fail "the guest's user may not write to $1: give it to uid $uid (chown $uid), or share it readonly" ;;
       esac
-      mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" || fail "cannot mount $1"
+      stat -c '%d %i' -- . >"$run/share-${2##*/}.source" || fail "cannot write the record of $1"
+      mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" ||
+        fail "cannot mount $1 for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
     ) || exit
   }
   show_share '/srv/it'\''s a "share", 100% $(x)' /share/0 ro,nosuid,nodev
   show_share /srv/w /share/1 nosuid,nodev
+  source=/srv/w how=-x
+  lock_of "$run"/share-1.source || fail "cannot read the record of $source"
+  while :; do
+    command exec 9>>"$lock" || fail "cannot open $lock"
+    flock -n "$how" 9 || fail "another guest writes to $source; where both may, say writers = many in both"
+    [ ! "$lock" -ef /proc/self/fd/9 ] || break
+  done
   umask 077
 }
 
@@ -406,6 +431,7 @@ step_launch() {
   command exec </dev/null || fail 'there is no /dev/null'
   exec prlimit --fsize=2147483648 --nofile=2048 --core=0 --msgqueue=0 --memlock=0 --locks=0 ${own_user:+--nproc=82} \
     unshare --pid --fork --kill-child \
+    sh -c 'exec "$@" 9>&-' sh \
     setpriv --no-new-privs --bounding-set=-all,+setuid,+setgid,+sys_chroot,+dac_read_search --inh-caps=-all \
     "$qemu_binary" -name guest=web1 -no-user-config -nodefaults -display none -msg timestamp=on -machine q35,accel=tcg,dump-guest-core=off -cpu max -smp cpus=2 -m size=256M -add-fd fd=3,set=1,opaque=serial -chardev file,id=serial0,path=/dev/fdset/1,append=on -serial chardev:serial0 -chardev pipe,id=qmp,path=/run/stockade/guests/web1/qmp -mon chardev=qmp,mode=control -kernel "$guest_kernel" -initrd "$guest_initrd" -append 'console=ttyS0 panic=-1' \
     -run-with "user=$uid:$gid" \
@@ -475,6 +501,7 @@ case ${1-} in
   stop) stop_guest ;;
   over)
     exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    leave_lock "$run"/share-1.source
     step_lease
     step_reap
     ;;

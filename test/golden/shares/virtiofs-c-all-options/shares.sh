@@ -40,59 +40,102 @@ stockade_untrusted() {
 # The directory that is shared, entered; no link leads to it, and nobody else may make files of root's there for the host's users to find
 look_at_source() {
   step=source
-  [ -e "$source" ] || [ -L "$source" ] || fail "$source is not there"
-  [ -d "$source" ] || fail "$source is no directory"
+  [ -e "$source" ] || [ -L "$source" ] || fail "$source is not there: make it (mkdir -p $source), with the owner and mode that the guest is to find"
+  [ -d "$source" ] || fail "$source is no directory: only directories are shared"
   cd -P -- "$source" || fail "cannot enter $source"
   [ "$(pwd -P)" = "$source" ] || fail "$source leads over a symbolic link: give the directory's own path, $(pwd -P)"
   stat -c '%d %i' -- . >"$record" || fail "cannot write $record"
   untrusted=$(stockade_untrusted "$helper")
   [ -z "$untrusted" ] || fail "$untrusted: root runs it, so it and all directories above it must be root's alone"
   [ "$readonly" = no ] || return 0
-  closed_to_others || fail "$source is written to by root for a guest, and users of the host can get at it: mount it with nosuid and nodev, or let only root enter a directory above it (chmod 0700)"
+  closed_to_others || fail "$source is written to by root for a guest, and users of the host can get at it$seen_at: mount it there with nosuid and nodev, or let only root enter a directory above that (chmod 0700)"
   take_lock
 }
-# The lock of who writes to the directory: a sole writer's alone. In a file, since QEMU could hold one on the directory itself; one that was
-# removed meanwhile is no lock
+# The lock of who writes to the directory: a sole writer's alone. In a file, since QEMU could hold one on the directory itself
 take_lock() {
   how=-s
   [ "$only_writer" = no ] || how=-x
-  lock_of_source || fail "cannot read $record"
+  lock_of "$record" || fail "cannot read $record"
   while :; do
     command exec 4>>"$lock" || fail "cannot open $lock"
     flock -n "$how" 4 || fail "another guest writes to $source; where both may, say writers = many in both"
     [ ! "$lock" -ef /proc/self/fd/4 ] || break
   done
 }
-lock_of_source() {
+lock_of() {
   device='' inode=''
-  [ ! -f "$record" ] || read -r device inode <"$record"
+  [ ! -f "$1" ] || read -r device inode <"$1"
   case $device:$inode in :* | *: | *[!0-9:]*) return 1 ;; esac
   lock=$locks/share-$device-$inode.lock
 }
 # Goes with the last who has it
 leave_lock() {
-  [ "$readonly" = no ] && lock_of_source && [ -f "$lock" ] || return 0
+  lock_of "$1" && [ -f "$lock" ] || return 0
   { command exec 4>>"$lock" && flock -n -x 4; } || return 0
   rm -f -- "$lock"
 }
-# closed_to_others: whether the working directory is on a mount without set-user-id programs and devices, or below a directory of
-# root's alone. Its own mode is the guest's to change
+# closed_to_others: whether the working directory is below a directory of root's alone, or on a mount without set-user-id programs and
+# devices, and so wherever else its file system is mounted: else seen_at says where. Its own mode is the guest's to change
 closed_to_others() {
-  above=${source%/*} up=..
+  above=${source%/*} up=.. seen_at=''
   set --
   while [ -n "$above" ]; do
     set -- "$@" "$up"
     above=${above%/*} up=$up/..
   done
-  [ $# -eq 0 ] || [ -z "$(find "$@" -maxdepth 0 -uid 0 ! -perm /077 -printf . -quit)" ] || return 0
+  safe=no
+  ! roots_alone "$@" || safe=yes
   # by the number of the mount that it was entered by: names may be mounted over
-  number='' mounted=''
-  command exec 5<. || return 1
+  mount_of . || return 1
+  own=$number inside=''
+  while read -r id _ device root point options _; do
+    [ "$id" = "$own" ] || continue
+    ! takes_neither "$options" || safe=yes
+    plain_text "$point"
+    beyond=${source#"${plain%/}"} file_system=$device
+    plain_text "$root"
+    inside=${plain%/}$beyond
+  done </proc/self/mountinfo
+  [ "$safe:${inside:+found}" = yes:found ] || return 1
+  while read -r id _ device root point options _; do
+    [ "$device" = "$file_system" ] && [ "$id" != "$own" ] && ! takes_neither "$options" || continue
+    plain_text "$root"
+    top=${plain%/}
+    case $inside/ in "$top"/*) ;; *) continue ;; esac
+    plain_text "$point"
+    place=${plain%/}${inside#"$top"}
+    # something else may be mounted over it
+    [ "$place" -ef . ] && mount_of "$place" && [ "$number" = "$id" ] || continue
+    above=${place%/*}
+    set --
+    while [ -n "$above" ]; do set -- "$@" "$above"; above=${above%/*}; done
+    roots_alone "$@" || { seen_at=" at $place"; return 1; }
+  done </proc/self/mountinfo
+  return 0
+}
+# roots_alone DIRECTORY...: whether one of them is root's, and closed to others
+roots_alone() {
+  [ $# -gt 0 ] && [ -n "$(find "$@" -maxdepth 0 -uid 0 ! -perm /077 -printf . -quit)" ]
+}
+# mount_of PATH: sets number to that of the mount it is on
+mount_of() {
+  number=''
+  command exec 5<"$1" || return 1
   while read -r key value; do [ "$key" != mnt_id: ] || number=$value; done </proc/self/fdinfo/5
   exec 5<&-
-  while read -r id _ _ _ _ options _; do [ "$id" != "$number" ] || mounted=$options; done </proc/self/mountinfo
-  case ,$mounted, in *,nosuid,*) case ,$mounted, in *,nodev,*) return 0 ;; esac ;; esac
+}
+# takes_neither OPTIONS: of a mount without set-user-id programs and devices
+takes_neither() {
+  case ,$1, in *,nosuid,*) case ,$1, in *,nodev,*) return 0 ;; esac ;; esac
   return 1
+}
+# plain_text WORD: sets plain to what a word of mountinfo means; each backslash there begins three octal digits
+plain_text() {
+  plain='' coded=$1
+  case $coded in *\\*) ;; *) plain=$coded; return 0 ;; esac
+  while case $coded in *\\*) ;; *) false ;; esac; do plain=$plain${coded%%\\*}'\0' coded=${coded#*\\}; done
+  plain=$(printf '%b.' "$plain$coded")
+  plain=${plain%.}
 }
 
 # A root of its own with nothing of the host but programs, libraries and the directory that is shared
@@ -135,10 +178,8 @@ close_export() {
   while read -r _ _ _ _ path _; do
     case $path in
       "$view"/export | "$view"/export/*)
-        # each backslash there begins three octal digits
-        plain=''
-        while case $path in *\\*) ;; *) false ;; esac; do plain=$plain${path%%\\*}'\0' path=${path#*\\}; done
-        set -- "$@" "$(printf '%b' "$plain$path")"
+        plain_text "$path"
+        set -- "$@" "$plain"
         ;;
     esac
   done </proc/self/mountinfo
@@ -178,7 +219,7 @@ start_helper() {
 }
 
 over() {
-  leave_lock
+  [ "$readonly" = yes ] || leave_lock "$record"
   # the start of a helper that failed has said why
   [ "${EXIT_STATUS-}" != 56 ] || said=yes
   systemctl is-active --quiet -- "$unit" || return 0
