@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const planted: Readonly<Record<string, readonly [file: string, imported: string]>> = {
   'layer-model': ['provider/model/bad.ts', '../spec/good.ts'],
   'layer-spec': ['provider/spec/bad.ts', '../jail/good.ts'],
+  'layer-definitions': ['provider/definitions/bad.ts', '../jail/good.ts'],
   'layer-jail': ['provider/jail/bad.ts', '../toolstacks/good.ts'],
   'layer-shares': ['provider/shares/bad.ts', '../resources/good.ts'],
   'layer-toolstacks': ['provider/toolstacks/bad.ts', '../resources/good.ts'],
