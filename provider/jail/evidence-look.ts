@@ -51,19 +51,20 @@ one_process() {
   [ "$shared" != guest ] || limit=${maxSharedFiles}
   if [ $# -le "$((limit + 1))" ]; then
     links="$links /proc/$1/fd"
-    [ -z "$shared" ] || lines="$lines /proc/$1/fdinfo/*" again="$again /proc/$1/fdinfo/*"
-    shift
-    for file do
-      if [ -f "$file" ] || [ -b "$file" ] || [ -c "$file" ] || [ -d "$file" ]; then stats="$stats $file"; fi
-    done
+    infos=/proc/$1/fdinfo/*
   else
     many="$many $1" links="$links /proc/$1/fd/[0-9] /proc/$1/fd/[0-9][0-9]"
-    if [ -n "$shared" ]; then
-      lines="$lines /proc/$1/fdinfo/[0-9] /proc/$1/fdinfo/[0-9][0-9]"
-      again="$again /proc/$1/fdinfo/[0-9] /proc/$1/fdinfo/[0-9][0-9]"
-      [ $# -gt ${maxCountedFiles} ] || counted="$counted /proc/$1/fdinfo"
-    fi
+    infos="/proc/$1/fdinfo/[0-9] /proc/$1/fdinfo/[0-9][0-9]"
+    [ -z "$shared" ] || [ $# -gt ${maxCountedFiles} ] || counted="$counted /proc/$1/fdinfo"
+    set +f
+    set -- "$1" /proc/"$1"/fd/[0-9] /proc/"$1"/fd/[0-9][0-9]
+    set -f
   fi
+  [ -z "$shared" ] || lines="$lines $infos" again="$again $infos"
+  shift
+  for file do
+    if [ -f "$file" ] || [ -b "$file" ] || [ -c "$file" ] || [ -d "$file" ]; then stats="$stats $file"; fi
+  done
 }
 # one_group DIRECTORY: the limits it has, and what lies on the disks that are limited
 one_group() {

@@ -60,7 +60,7 @@ async function whileWorking(
   await placeShareGuest(host);
   const shares = drivers.map((driver) => shareOf(`w${driver}`, { driver }));
   await makeSources(host, shares);
-  const guest = shareGuest(core, 'web2', shares, 'task=roundtrip files=1500 big_mib=4 stay=1');
+  const guest = shareGuest(core, 'web2', shares, 'task=roundtrip at_once=1 files=700 big_mib=4 stay=1');
   await core.apply(core.wish([guest]));
   const seen: Readonly<Record<string, string>>[] = [];
   const held = new Set<string>();
