@@ -214,13 +214,13 @@ exit 7`);
     await lab.host.run(sh`systemctl stop ${word(guestUnit('web1'))}`);
     expect((await lab.host.exec(sh`ls /run/stockade/share-*.lock`)).exitCode).not.toBe(0);
     const other = await lab.host.run(
-      sh`setsid flock -x ${word(lock.trim())} sleep 1000 </dev/null >/dev/null 2>&1 & echo $!`,
+      sh`setsid flock --no-fork -x ${word(lock.trim())} sleep 1000 </dev/null >/dev/null 2>&1 & echo $!`,
     );
     await lab.host.run(sh`while flock -n -s ${word(lock.trim())} true; do sleep 0.1; done
 systemctl start ${word(guestUnit('web1'))} || :`);
     await until(async () => (await runningUnits()).length === 0);
     expect((await launchError()).stdout).toContain(`another guest writes to ${local.source}`);
-    await lab.host.run(sh`kill -9 -- -${word(other.trim())}; rm -f ${word(lock.trim())}`);
+    await lab.host.run(sh`kill -9 ${word(other.trim())}; rm -f ${word(lock.trim())}`);
     await core.converge(all);
   });
 });

@@ -71,6 +71,25 @@ describe('a guest with shares, by terraform', () => {
     await lab.host.run(sh`rmdir /srv/open`);
   });
 
+  it('gives a directory that it writes to to another guest within one apply', async () => {
+    const both = await stack({ hosts: inventory(lab.host), guests: ['files1', 'files2'] });
+    const resource = both['resource'] as Readonly<Record<string, Readonly<Record<string, Configuration>>>>;
+    const guests = resource['stockade_guest'] ?? {};
+    const moved = {
+      files1: { ...guests['files1'], shares: [docs] },
+      files2: { ...guests['files2'], shares: [inbox], depends_on: [guest] },
+    };
+    workspace.write({ ...both, resource: { ...resource, stockade_guest: moved } });
+    const { output } = await workspace.plan();
+    expect(output).toContain('/srv/closed/inbox is written to by share inbox of guest files1 too');
+    await workspace.apply();
+    expect(await workspace.plan()).toMatchObject({ exitCode: 0, differences: [] });
+    for (const shares of [[docs], [docs, inbox]]) {
+      workspace.write(await configured(shares));
+      await workspace.apply();
+    }
+  });
+
   it('shows a helper that was killed, and an apply brings it back; a destroy leaves nothing', async () => {
     workspace.write(await configured([docs, inbox]));
     await lab.host.run(sh`main=$(systemctl show --value --property=MainPID -- 'stockade-share-files1:inbox@*.service')
