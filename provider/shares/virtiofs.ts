@@ -43,24 +43,38 @@ function rustOptions({ cache, announceSubmounts, uidMap, gidMap }: Virtiofs): re
   ];
 }
 
-/** What is mapped to nowhere is refused: the gaps between the ranges, and all above the last. */
+/**
+ * What is mapped to nowhere is refused to the guest: the gaps between the ranges, and all above the last. Files of other users of the
+ * host are shown as nobody's. Without both virtiofsd lets ids through as
+ * they are (its --help on --translate-uid).
+ */
 function translation(option: string, ranges: readonly ShareIdRange[]): readonly string[] {
   if (ranges.length === 0) return [];
-  const mapped = ranges.map(({ guest, host, count }) => `${option}=map:${guest}:${host}:${count}`);
-  const forbidden = gaps(ranges).map(({ first, count }) => `${option}=forbid-guest:${first}:0:${count}`);
-  return [...mapped, ...forbidden];
+  const [unmapped, others] = [gaps(ranges, 'guest'), gaps(ranges, 'host')];
+  const taken = !unmapped.some(({ first, count }) => first <= nobody && nobody < first + count);
+  const shownAs = taken ? (unmapped[0]?.first ?? nobody) : nobody;
+  return [
+    ...ranges.map(({ guest, host, count }) => `${option}=map:${guest}:${host}:${count}`),
+    ...unmapped.map(({ first, count }) => `${option}=forbid-guest:${first}:${count}`),
+    ...others.map(({ first, count }) => `${option}=squash-host:${first}:${shownAs}:${count}`),
+  ];
 }
 
 const highestId = 4_294_967_294;
+/** Linux's overflowuid and overflowgid. */
+const nobody = 65_534;
 
-function gaps(
-  ranges: readonly ShareIdRange[],
-): readonly { readonly first: number; readonly count: number }[] {
-  const found: { first: number; count: number }[] = [];
+interface Gap {
+  readonly first: number;
+  readonly count: number;
+}
+
+function gaps(ranges: readonly ShareIdRange[], side: 'guest' | 'host'): readonly Gap[] {
+  const found: Gap[] = [];
   let next = 0;
-  for (const { guest, count } of [...ranges].sort((one, other) => one.guest - other.guest)) {
-    if (guest > next) found.push({ first: next, count: guest - next });
-    next = guest + count;
+  for (const range of [...ranges].sort((one, other) => one[side] - other[side])) {
+    if (range[side] > next) found.push({ first: next, count: range[side] - next });
+    next = range[side] + range.count;
   }
   if (next <= highestId) found.push({ first: next, count: highestId - next + 1 });
   return found;

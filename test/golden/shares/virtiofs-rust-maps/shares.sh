@@ -213,7 +213,7 @@ start_helper() {
         unshare --pid --fork --kill-child \
         sh -c 'mount -t proc -o ro,nosuid,nodev,noexec stockade-proc /proc && exec "$@" 4<&-' sh \
         setpriv --no-new-privs --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+setgid,+setuid,+mknod,+setfcap,+sys_chroot,+setpcap,+sys_admin --inh-caps=-all \
-        /usr/libexec/virtiofsd --fd=3 --shared-dir=/export --sandbox=namespace --seccomp=kill --cache=metadata --xattr --no-announce-submounts --rlimit-nofile=0 --translate-uid=map:1000:100000:500 --translate-uid=map:0:200000:1 --translate-uid=forbid-guest:1:0:999 --translate-uid=forbid-guest:1500:0:4294965795 --translate-gid=map:1000:100007:500 --translate-gid=map:0:200007:1 --translate-gid=forbid-guest:1:0:999 --translate-gid=forbid-guest:1500:0:4294965795
+        /usr/libexec/virtiofsd --fd=3 --shared-dir=/export --sandbox=namespace --seccomp=kill --cache=metadata --xattr --no-announce-submounts --rlimit-nofile=0 --translate-uid=map:1000:100000:500 --translate-uid=map:0:200000:1 --translate-uid=forbid-guest:1:999 --translate-uid=forbid-guest:1500:4294965795 --translate-uid=squash-host:0:65534:100000 --translate-uid=squash-host:100500:65534:99500 --translate-uid=squash-host:200001:65534:4294767294 --translate-gid=map:1000:100007:500 --translate-gid=map:0:200007:1 --translate-gid=forbid-guest:1:999 --translate-gid=forbid-guest:1500:4294965795 --translate-gid=squash-host:0:65534:100007 --translate-gid=squash-host:100507:65534:99500 --translate-gid=squash-host:200008:65534:4294767287
       ;;
   esac
 }
