@@ -1,13 +1,10 @@
-import { mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { sh, words } from '../../provider/model/shell.ts';
+import { sh } from '../../provider/model/shell.ts';
 import { departures, escapeCounts } from '../lab/guest/share-report.ts';
-import { escapeSteps, readOnlySteps, roundtripSteps } from '../lab/guest/share-steps.ts';
-import { swapProgram } from '../lab/guest/share-image.ts';
-import type { LabHost } from '../lab/lab.ts';
+import { readOnlySteps, roundtripSteps } from '../lab/guest/share-steps.ts';
 import { suites } from '../lab/recipe.ts';
 import { useLab } from '../lab/vitest.ts';
+import { escapeTask, everyWay, outside, placeCanary, startSwapper } from './share-canary.fixture.ts';
 import {
   makeExports,
   placeShareGuest,
@@ -37,20 +34,7 @@ const readOnlyFailing: Partial<Record<PlainDriver, Readonly<Record<string, strin
   'mapped-file': unreadableLink,
 };
 
-const everyWay = [...escapeSteps.slice(0, -1), 'escape-race-host', 'unmount'];
-const canary = { path: '/srv/outside/canary', secret: 'nobody-inside-reads-this' };
-
-/** What the host sees of everything beside the canary: content, owner, mode, time, names. */
-function outside(host: LabHost): string {
-  const directory = host.pathFromHere('/srv/outside');
-  const facts = readdirSync(directory)
-    .sort()
-    .map((name) => {
-      const { uid, gid, mode, mtimeMs, nlink } = statSync(`${directory}/${name}`);
-      return [name, uid, gid, mode, mtimeMs, nlink, readFileSync(`${directory}/${name}`, 'utf8')];
-    });
-  return JSON.stringify(facts);
-}
+const sourcesOf = (shares: readonly PlainShare[]) => shares.map(({ tag }) => `/srv/export/${tag}`);
 
 describe.each(suites)('the share guest and plain QEMU of Debian %s', (suite) => {
   const running = useLab({ hosts: 1, name: `shares-${suite}`, suite });
@@ -78,12 +62,11 @@ describe.each(suites)('the share guest and plain QEMU of Debian %s', (suite) => 
     const tried = suite === 'bookworm' ? drivers : (['mapped-xattr', 'virtiofs'] as const);
     const shares = tried.map((driver): PlainShare => ({ tag: `e-${driver}`, driver }));
     makeExports(host, shares);
-    placeCanary(host, shares);
+    placeCanary(host, sourcesOf(shares));
     const before = outside(host);
-    const swapper = await startSwapper(host, shares);
-    const task = `task=escape canary=${canary.path} secret=${canary.secret} seconds=1 host_race=1`;
-    const report = await runShareGuest(host, shares, task);
-    await host.run(['kill', swapper]); // it has not ended by itself
+    const swapsUntilNow = await startSwapper(host, sourcesOf(shares));
+    const report = await runShareGuest(host, shares, escapeTask(1));
+    expect(await swapsUntilNow()).toBeGreaterThan(100);
     for (const { tag } of shares) {
       expect([tag, departures(report, tag, everyWay)]).toEqual([tag, []]);
       const counts = escapeCounts(report, tag);
@@ -114,43 +97,14 @@ describe('a way out that there is', () => {
     const { host } = running;
     const share: PlainShare = { tag: 'open', driver: 'virtiofs' };
     makeExports(host, [share]);
-    placeCanary(host, [share]);
+    placeCanary(host, sourcesOf([share]));
     await host.run(sh`mkdir -p /srv/export/open/race-host/swap
 mount --bind /srv/outside /srv/export/open/race-host/swap`);
-    const task = `task=escape canary=${canary.path} secret=${canary.secret} seconds=1 host_race=1`;
     const before = outside(host);
-    const report = await runShareGuest(host, [share], task);
+    const report = await runShareGuest(host, [share], escapeTask(1));
     const race = escapeCounts(report, 'open').find(({ step }) => step === 'escape-race-host');
     expect(race?.hits).toBeGreaterThan(0);
     expect(departures(report, 'open', everyWay).map(({ step }) => step)).toEqual(['escape-race-host']);
     expect(outside(host)).not.toBe(before);
   });
 });
-
-/** The canary, and links to it that the guest finds. */
-function placeCanary(host: LabHost, shares: readonly PlainShare[]): void {
-  mkdirSync(host.pathFromHere('/srv/outside'), { recursive: true });
-  writeFileSync(host.pathFromHere(canary.path), canary.secret);
-  for (const { tag } of shares) {
-    const planted = host.pathFromHere(`/srv/export/${tag}/planted`);
-    mkdirSync(planted, { recursive: true });
-    for (const [name, target] of Object.entries({
-      absolute: canary.path,
-      relative: `../../../outside/${basename(canary.path)}`,
-      directory: '/srv/outside',
-      above: '../../../outside',
-      root: '/',
-    })) {
-      symlinkSync(target, `${planted}/${name}`);
-    }
-  }
-}
-
-/** Somebody on the host who swaps a directory of each export for a link to the canary's; returns the process. */
-async function startSwapper(host: LabHost, shares: readonly PlainShare[]): Promise<string> {
-  host.copyIn(swapProgram, '/root/swap.pl');
-  const directories = shares.map(({ tag }) => `/srv/export/${tag}/race-host`);
-  const argv = ['perl', '/root/swap.pl', '/srv/outside', basename(canary.path), '280', ...directories];
-  const pid = await host.run(sh`setsid ${words(argv)} </dev/null >/dev/null 2>/root/swap.log & echo $!`);
-  return pid.trim();
-}

@@ -1,25 +1,18 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sh, word, words } from '../../provider/model/shell.ts';
+import { sh, word } from '../../provider/model/shell.ts';
 import { sharePlaces, shareSocketUnit } from '../../provider/jail/share-places.ts';
-import type { GuestShare } from '../../provider/resources/guest/desired.ts';
 import { departures, escapeCounts } from '../lab/guest/share-report.ts';
-import { escapeSteps } from '../lab/guest/share-steps.ts';
-import { swapProgram } from '../lab/guest/share-image.ts';
 import { attackProxy, placeProxyPrograms } from '../lab/hostile/proxy.ts';
 import { proxyAttacks } from '../lab/hostile/proxy-report.ts';
-import type { LabHost } from '../lab/lab.ts';
 import { useLab } from '../lab/vitest.ts';
 import { Core, placeKernels } from './core.fixture.ts';
+import { canary, escapeTask, everyWay, outside, placeCanary, startSwapper } from './share-canary.fixture.ts';
 import { placeShareGuest } from './share-guest.fixture.ts';
 import { makeSources, runShareGuest, shareGuest, shareOf } from './shares.fixture.ts';
 
 /** How long the race for the proxy's protocol runs; a guest under emulation tries less often. */
 const raceSeconds = 60;
 const guestRaceSeconds = 12;
-const canary = { path: '/srv/outside/canary', secret: 'nobody-inside-reads-this' };
-const everyWay = [...escapeSteps.slice(0, -1), 'escape-race-host', 'unmount'];
 
 describe.each(['bookworm', 'trixie'] as const)('a hostile guest on %s', (suite) => {
   const lab = useLab({ hosts: 1, name: `escape-${suite}`, suite });
@@ -36,12 +29,13 @@ describe.each(['bookworm', 'trixie'] as const)('a hostile guest on %s', (suite) 
       suite === 'bookworm' ? (['proxy', 'virtiofs', 'local'] as const) : (['virtiofs'] as const);
     const shares = drivers.map((driver) => shareOf(`e-${driver}`, { driver }));
     await makeSources(host, shares);
-    placeCanary(host, shares);
+    const sources = shares.map(({ source }) => source);
+    placeCanary(host, sources);
     const before = outside(host);
-    const swapper = await startSwapper(host, shares);
-    const task = `task=escape canary=${canary.path} secret=${canary.secret} seconds=${guestRaceSeconds} host_race=1`;
-    const report = await runShareGuest(host, core, shareGuest(core, 'evil', shares, task));
-    await host.run(['kill', swapper]); // it has not ended by itself
+    const swapsUntilNow = await startSwapper(host, sources);
+    const guest = shareGuest(core, 'evil', shares, escapeTask(guestRaceSeconds));
+    const report = await runShareGuest(host, core, guest);
+    expect(await swapsUntilNow()).toBeGreaterThan(1000);
     for (const { tag } of shares) {
       expect([tag, departures(report, tag, everyWay)]).toEqual([tag, []]);
       const counts = escapeCounts(report, tag);
@@ -81,7 +75,7 @@ systemctl daemon-reload
 systemctl start ${unit}
 systemctl is-active ${unit}`);
     expect(keep.trim()).toBe('active');
-    const target = { socket, export: share.source, canary: '/srv/outside/canary' };
+    const target = { socket, export: share.source, canary: canary.path };
     const race = await attackProxy(host, target, { only: ['race'], seconds: raceSeconds });
     const rest = proxyAttacks.filter((name) => name !== 'race');
     const others = await attackProxy(host, target, { only: rest, seconds: 5 });
@@ -98,43 +92,3 @@ systemctl is-active ${unit}`);
     expect(tried.stderr).toContain('Permission denied');
   });
 });
-
-/** What the host sees of everything beside the canary: content, owner, mode, time, names. */
-function outside(host: LabHost): string {
-  const directory = host.pathFromHere('/srv/outside');
-  const facts = readdirSync(directory)
-    .sort()
-    .map((name) => {
-      const { uid, gid, mode, mtimeMs, nlink } = statSync(`${directory}/${name}`);
-      return [name, uid, gid, mode, mtimeMs, nlink, readFileSync(`${directory}/${name}`, 'utf8')];
-    });
-  return JSON.stringify(facts);
-}
-
-/** The canary, and links to it that the guest finds. */
-function placeCanary(host: LabHost, shares: readonly GuestShare[]): void {
-  mkdirSync(host.pathFromHere('/srv/outside'), { recursive: true });
-  writeFileSync(host.pathFromHere(canary.path), canary.secret);
-  for (const { source } of shares) {
-    const planted = host.pathFromHere(`${source}/planted`);
-    mkdirSync(planted, { recursive: true });
-    for (const [name, target] of Object.entries({
-      absolute: canary.path,
-      relative: `../../../outside/${basename(canary.path)}`,
-      directory: '/srv/outside',
-      above: '../../../outside',
-      root: '/',
-    })) {
-      symlinkSync(target, `${planted}/${name}`);
-    }
-  }
-}
-
-/** Somebody on the host who swaps a directory of each export for a link to the canary's; returns the process. */
-async function startSwapper(host: LabHost, shares: readonly GuestShare[]): Promise<string> {
-  host.copyIn(swapProgram, '/root/swap.pl');
-  const directories = shares.map(({ source }) => `${source}/race-host`);
-  const argv = ['perl', '/root/swap.pl', '/srv/outside', basename(canary.path), '280', ...directories];
-  const pid = await host.run(sh`setsid ${words(argv)} </dev/null >/dev/null 2>/root/swap.log & echo $!`);
-  return pid.trim();
-}

@@ -72,9 +72,9 @@ export async function runShareGuest(host: LabHost, core: Core, guest: GuestDesir
   return readShareReport(await consoleUntil(core, guest.name, /^SHARE-DONE .*\n/m));
 }
 
-/** What the guest has printed once that is there, or when it has ended; after five minutes whatever it is. */
+/** What the guest has printed once that is there, or when it has ended; after a quarter of an hour whatever it is. */
 export async function consoleUntil(core: Core, guest: string, wanted: RegExp): Promise<Buffer> {
-  for (let left = 600; left > 0; left--) {
+  for (let left = 1800; left > 0; left--) {
     const runs = (await core.unitProperty(guest, 'ActiveState')) === 'active';
     const said = await core.serialLog(guest);
     if (!runs || wanted.test(said.toString('latin1'))) return said;

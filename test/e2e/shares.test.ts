@@ -57,11 +57,8 @@ describe.each(['bookworm', 'trixie'] as const)('shares of guests on %s', (suite)
     ]);
     await makeSources(lab.host, shares);
     const { host } = lab;
-    const report = await runShareGuest(
-      host,
-      core,
-      shareGuest(core, 'web1', shares, 'task=roundtrip files=100 big_mib=2'),
-    );
+    const task = 'task=roundtrip at_once=1 files=10000 big_mib=256';
+    const report = await runShareGuest(host, core, shareGuest(core, 'web1', shares, task));
     expect([
       report.problem,
       report.problem === ''
@@ -78,5 +75,5 @@ describe.each(['bookworm', 'trixie'] as const)('shares of guests on %s', (suite)
     await host.run(['rm', '-rf', closedDirectory]);
     await makeSources(host, []);
     expect(compareSnapshots(blank, await snapshotHost(host))).toEqual([]);
-  });
+  }, 900_000);
 });

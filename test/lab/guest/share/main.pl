@@ -1,7 +1,7 @@
 # The share guest's only program. The kernel's command line says what it does:
 #   share=TAG:9p|virtiofs[:ro][:MODE]   mounted at /mnt/TAG; several. `ro`: the host gives it read-only (it is mounted writable here, so
 #                                       that the host has to refuse). MODE: 9p's cache mode (none, loose, fscache, mmap)
-#   task=roundtrip|escape|bench         roundtrip on a read-only share tries every way to write instead
+#   task=roundtrip|escape|bench|options roundtrip on a read-only share tries every way to write instead
 #   files=N big_mib=N                   how many files in one directory, how large the large file
 #   turn=0|1                            bench: works in every other slot of the wall clock alone
 #   keep=1                              bench: its files stay; taking them away takes as long as making them
@@ -10,11 +10,12 @@
 #   seconds=N                           escape: how long each race is run
 #   host_race=1                         escape: somebody on the host swaps race-host/swap meanwhile
 #   stay=1                              do not power off
+#   at_once=1                           all shares at the same time: what is run for a time costs that time once
 use strict;
 use warnings;
 BEGIN { require '/share/report.pl' }
 
-my %options = (files => 10000, big_mib => 256, seconds => 60, task => '', canary => '', secret => '', devices => '', host_race => 0, keep => 0, turn => '');
+my %options = (files => 10000, big_mib => 256, seconds => 60, task => '', canary => '', secret => '', devices => '', host_race => 0, keep => 0, turn => '', at_once => 0);
 my @shares;
 for my $word (split ' ', read_file('/proc/cmdline')) {
   my ($name, $value) = $word =~ /^([a-z_]+)=(.*)$/ or next;
@@ -52,16 +53,20 @@ sub mount_share {
 
 $SIG{PIPE} = 'IGNORE';
 umask 022;
-my %tasks = (roundtrip => 'roundtrip.pl', escape => 'escape.pl', bench => 'bench.pl');
+my %tasks = (roundtrip => 'roundtrip.pl', escape => 'escape.pl', bench => 'bench.pl', options => 'options.pl');
 my $file = $tasks{ $options{task} };
 if (!defined $file) {
   report('-', 'task', 0, "EINVAL no task $options{task}");
 } else {
   require "/share/$file";
-  for my $share (@shares) {
-    step($share->{tag}, 'mount', sub { mount_share($share) }) or next;
-    run_task($share, \%options);
-    step($share->{tag}, 'unmount', sub { chdir '/'; must(syscall(UMOUNT2, $share->{path}, 0) == 0, 'umount'); '' });
-  }
+  if ($options{at_once}) { reported_together(map { my $share = $_; sub { serve($share) } } @shares) }
+  else { serve($_) for @shares }
 }
 report_end();
+
+sub serve {
+  my ($share) = @_;
+  step($share->{tag}, 'mount', sub { mount_share($share) }) or return;
+  run_task($share, \%options);
+  step($share->{tag}, 'unmount', sub { chdir '/'; must(syscall(UMOUNT2, $share->{path}, 0) == 0, 'umount'); '' });
+}

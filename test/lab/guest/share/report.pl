@@ -41,6 +41,18 @@ sub report {
   say_line(sprintf('SHARE %s %s %s %s', $tag, $step, $passed ? 'ok' : 'fail', printable($detail, 160)));
 }
 
+# Runs bodies that report side by side, each in a process of its own, and counts the lines of all.
+sub reported_together {
+  my (@bodies) = @_;
+  pipe(my $read, my $write) or die;
+  together(map {
+    my $body = $_;
+    sub { $lines = 0; $body->(); syswrite($write, "$lines\n") };
+  } @bodies);
+  close $write;
+  while (my $count = <$read>) { $lines += $count }
+}
+
 sub report_end { say_line("SHARE-DONE $lines") }
 
 sub error_name { return $error_names{ $! + 0 } || 'E' . ($! + 0) }
