@@ -1,7 +1,7 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
 import { type Diagnostic, failure, type Result, success } from '../../model/diagnostic.ts';
 import { printableLine, quoted } from '../../model/printable.ts';
-import { maxDepth, maxValues } from './limits.ts';
+import { maxDepth, maxProblems, maxValues } from './limits.ts';
 import { syntaxProblem } from './problems.ts';
 import type { Entry, MapTree, ScalarTree, SourceFile, Tree } from './tree.ts';
 
@@ -149,6 +149,7 @@ class Grower {
 
   #blame(offset: number, what: string, hint?: string): void {
     this.problems.push(syntaxProblem(this.#file, offset, what, hint));
+    if (this.problems.length >= maxProblems) this.#isFull = true;
   }
 }
 
