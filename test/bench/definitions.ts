@@ -6,6 +6,8 @@ import { median } from './measure.ts';
 export interface DefinitionsCost {
   readonly guests: number;
   readonly ms: number;
+  /** Processor time, of the collector of garbage too: what is left of the figures while the machine is busy. */
+  readonly cpuMs: number;
   /** Of the whole process, at its largest. Unit: MiB. */
   readonly peakMib: number;
 }
@@ -19,6 +21,7 @@ export async function definitionsCosts(counts: readonly number[], runs: number):
     costs.push({
       guests,
       ms: median(taken.map(({ ms }) => ms)),
+      cpuMs: median(taken.map(({ cpuMs }) => cpuMs)),
       peakMib: Math.max(...taken.map(({ peakMib }) => peakMib)),
     });
   }
@@ -37,11 +40,12 @@ function readOnce(guests: number): Promise<Omit<DefinitionsCost, 'guests'>> {
 /** A line for each size, and the exponent of growth from the smallest to the largest. */
 export function showDefinitionsCosts(costs: readonly DefinitionsCost[]): string {
   const lines = costs.map(
-    ({ guests, ms, peakMib }) => `${guests} guests: ${ms.toFixed(0)} ms, ${peakMib.toFixed(0)} MiB at most`,
+    ({ guests, ms, cpuMs, peakMib }) =>
+      `${guests} guests: ${ms.toFixed(0)} ms, ${cpuMs.toFixed(0)} ms of a processor, ${peakMib.toFixed(0)} MiB at most`,
   );
   const [first, last] = [costs[0], costs.at(-1)];
   if (first === undefined || last === undefined || first === last) return lines.join('\n');
-  const exponent = Math.log(last.ms / first.ms) / Math.log(last.guests / first.guests);
+  const exponent = Math.log(last.cpuMs / first.cpuMs) / Math.log(last.guests / first.guests);
   return [
     'Definitions read and checked:',
     ...lines,

@@ -1,25 +1,8 @@
-import type { Document, YAMLError } from 'yaml';
+import type { YAMLError } from 'yaml';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { printableLine } from '../../model/printable.ts';
 import { syntaxProblem } from './problems.ts';
 import type { SourceFile } from './tree.ts';
-
-/**
- * What the YAML library says against a document, in its words.
- * @param unclosed where text in quotes begins that never ends
- */
-export function complaints(
-  file: SourceFile,
-  { errors, warnings }: Document.Parsed,
-  unclosed: number | undefined,
-): readonly Diagnostic[] {
-  return [...errors, ...warnings]
-    .filter((error) => !isToldElsewhere(error))
-    .map((error) => {
-      const isQuote = /^Missing closing ["']quote/.test(error.message);
-      return complaint(file, error, (isQuote ? unclosed : undefined) ?? error.pos[0]);
-    });
-}
 
 /** One fault makes several complaints; the first of a line is the best. */
 export function firstOfEachLine(problems: readonly Diagnostic[]): readonly Diagnostic[] {
@@ -38,7 +21,19 @@ function isToldElsewhere({ name, code }: YAMLError): boolean {
   return name === 'YAMLWarning' && (code === 'TAG_RESOLVE_FAILED' || code === 'BAD_INDENT');
 }
 
-function complaint(file: SourceFile, { code, message }: YAMLError, offset: number): Diagnostic {
+/**
+ * What the YAML library says against a file, in its words; `undefined` where that is said elsewhere.
+ * @param unclosed where text in quotes begins that never ends
+ */
+export function complaint(
+  file: SourceFile,
+  error: YAMLError,
+  unclosed: number | undefined,
+): Diagnostic | undefined {
+  const { code, message } = error;
+  if (isToldElsewhere(error)) return undefined;
+  const isQuote = /^Missing closing ["']quote/.test(message);
+  const offset = (isQuote ? unclosed : undefined) ?? error.pos[0];
   // Some end with what stands there, which may be a secret.
   const said = code === 'UNEXPECTED_TOKEN' ? message.replace(/: .*$/s, '') : message;
   const words = printableLine(said.length > 200 ? `${said.slice(0, 200)}…` : said);

@@ -1,7 +1,7 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
 import { type Diagnostic, failure, type Result, success } from '../../model/diagnostic.ts';
 import { printableLine, quoted } from '../../model/printable.ts';
-import { maxValues } from './limits.ts';
+import { maxDepth, maxProblems, maxValues } from './limits.ts';
 import { syntaxProblem } from './problems.ts';
 import type { Entry, MapTree, ScalarTree, SourceFile, Tree } from './tree.ts';
 
@@ -10,6 +10,8 @@ interface Anchored {
   readonly tree: Tree | undefined;
   /** Values in it, with all aliases in it replaced. */
   readonly size: number;
+  /** How deep they are nested. */
+  readonly height: number;
 }
 
 /**
@@ -29,6 +31,9 @@ class Grower {
   readonly #file: SourceFile;
   readonly #anchors = new Map<string, Anchored>();
   #size = 0;
+  #depth = 0;
+  /** The greatest depth since it was last set back. */
+  #deepest = 0;
   #isFull = false;
 
   constructor(file: SourceFile) {
@@ -37,12 +42,15 @@ class Grower {
 
   grow(node: Node | null): Tree {
     if (isAlias(node)) return this.#alias(node.source, offsetOf(node));
-    const before = this.#size;
-    this.#count(1, offsetOf(node));
     const anchor = node !== null && 'anchor' in node ? node.anchor : undefined;
-    if (anchor !== undefined) this.#anchors.set(anchor, { tree: undefined, size: 0 });
+    if (anchor !== undefined) this.#anchors.set(anchor, { tree: undefined, size: 0, height: 0 });
+    const [sizeBefore, deepestBefore] = [this.#size, this.#deepest];
+    this.#count(1, offsetOf(node));
+    this.#deepest = ++this.#depth;
     const tree = this.#content(node);
-    if (anchor !== undefined) this.#anchors.set(anchor, { tree, size: this.#size - before });
+    const height = this.#deepest - --this.#depth;
+    this.#deepest = Math.max(this.#deepest, deepestBefore);
+    if (anchor !== undefined) this.#anchors.set(anchor, { tree, size: this.#size - sizeBefore, height });
     return tree;
   }
 
@@ -105,7 +113,12 @@ class Grower {
     const anchored = this.#anchors.get(name);
     if (anchored?.tree !== undefined) {
       this.#count(anchored.size, offset);
-      return anchored.tree;
+      this.#deepest = Math.max(this.#deepest, this.#depth + anchored.height);
+      if (this.#deepest <= maxDepth) return anchored.tree;
+      this.#isFull = true;
+      const what = `is nested more than ${maxDepth} deep here, by what *${printableLine(name.slice(0, 60))} stands for`;
+      this.#blame(offset, what);
+      return this.#nothing(offset);
     }
     const shown = printableLine(name.slice(0, 60));
     const why = anchored === undefined ? `with no &${shown} before it` : `inside of &${shown} itself`;
@@ -136,6 +149,7 @@ class Grower {
 
   #blame(offset: number, what: string, hint?: string): void {
     this.problems.push(syntaxProblem(this.#file, offset, what, hint));
+    if (this.problems.length >= maxProblems) this.#isFull = true;
   }
 }
 

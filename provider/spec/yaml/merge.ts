@@ -1,7 +1,6 @@
 import { isAbsolute, join, dirname } from 'node:path/posix';
 import { z } from 'zod';
-import { fieldRegistry } from '../field.ts';
-import { coreOf } from './schema.ts';
+import { coreOf, metaOf } from './schema.ts';
 import type { Entry, MapTree, SourceFile, Tree } from './tree.ts';
 
 /**
@@ -25,7 +24,7 @@ export function mergeTrees(below: MapTree | undefined, above: MapTree, schema: z
 }
 
 function mergeable(field: z.ZodType): z.ZodObject | undefined {
-  if (fieldRegistry.get(field)?.replacedWhole === true) return undefined;
+  if (metaOf(field).replacedWhole === true) return undefined;
   const core = coreOf(field);
   return core instanceof z.ZodObject ? core : undefined;
 }
@@ -36,7 +35,7 @@ function mergeable(field: z.ZodType): z.ZodObject | undefined {
  */
 export function valueOf(tree: Tree, schema: z.ZodType | undefined): unknown {
   if (tree.kind === 'scalar') {
-    const isPath = schema !== undefined && fieldRegistry.get(schema)?.localPath === true;
+    const isPath = schema !== undefined && metaOf(schema).localPath === true;
     return isPath && typeof tree.value === 'string' ? fromFile(tree.file, tree.value) : tree.value;
   }
   const core = schema === undefined ? undefined : coreOf(schema);

@@ -54,8 +54,8 @@ export function plainName(name: string): string {
 }
 
 /**
- * Tells of a reference that leads nowhere, with what was probably meant. That takes a look at all names, so it is left out of what
- * nobody will be shown.
+ * Tells of a reference that leads nowhere, with what was probably meant. That takes a look at all names, so it is left out where there
+ * are too many names and problems.
  */
 export function blameUnknownName(
   problems: Diagnostic[],
@@ -65,11 +65,16 @@ export function blameUnknownName(
   kind: string,
   known: Iterable<string>,
 ): void {
-  const names = problems.length > maxProblems ? [] : [...known];
-  const near = nearestName(String(given.value), names);
+  const names = [...known];
+  const isCheap = problems.length < maxProblems && problems.length * names.length < 500_000;
+  const hint = isCheap ? whatWasMeant(String(given.value), kind, names) : undefined;
+  problems.push(definitionProblem(path, given, what, hint, 'definition-unknown-name'));
+}
+
+function whatWasMeant(given: string, kind: string, names: readonly string[]): string {
+  const near = nearestName(given, names);
+  if (near !== undefined) return `Did you mean ${near}?`;
   const some = names.slice(0, 20).map(plainName).join(', ');
   const all = names.length > 20 ? `${some} and ${names.length - 20} more` : some;
-  const hint =
-    near === undefined ? `${kind}: ${all === '' ? 'there are none' : all}.` : `Did you mean ${near}?`;
-  problems.push(definitionProblem(path, given, what, hint, 'definition-unknown-name'));
+  return `${kind}: ${all === '' ? 'there are none' : all}.`;
 }

@@ -3,7 +3,7 @@ import { quoted } from '../../model/printable.ts';
 import { mergeTrees } from './merge.ts';
 import { definitionProblem, plainName, blameUnknownName } from './problems.ts';
 import { guestPart, profilePart } from './schema.ts';
-import type { Entry, MapTree, ScalarTree, Tree } from './tree.ts';
+import type { Entry, MapTree, ScalarTree } from './tree.ts';
 
 /**
  * What guests inherit: the defaults, and on them the chain of profiles. Each profile is put together once, however many guests have
@@ -15,9 +15,9 @@ export class Profiles {
   readonly #problems: Diagnostic[];
   readonly #whole = new Map<string, MapTree>();
 
-  constructor(profiles: ReadonlyMap<string, Entry>, defaults: Tree | undefined, problems: Diagnostic[]) {
+  constructor(profiles: ReadonlyMap<string, Entry>, defaults: MapTree | undefined, problems: Diagnostic[]) {
     this.#profiles = profiles;
-    this.#defaults = defaults?.kind === 'map' ? defaults : undefined;
+    this.#defaults = defaults;
     this.#problems = problems;
     for (const name of profiles.keys()) this.#putTogether(name);
   }

@@ -11,7 +11,7 @@ import { definitionProblem, blameUnknownName } from './problems.ts';
 import { asMap, Profiles } from './profiles.ts';
 import { hostPart, usersPart } from './schema.ts';
 import type { Sections } from './sections.ts';
-import { type MapTree, spotAt, type Tree } from './tree.ts';
+import { spotAt } from './tree.ts';
 
 type Written<S extends z.ZodType> = z.input<S>;
 
@@ -27,12 +27,11 @@ const { name: _name, ...hostFields } = hostSchema.shape;
 const resourceFields = Object.keys(hostFields);
 
 export function readHosts({ hosts, defaults }: Sections, problems: Diagnostic[]): ReadHost[] {
-  const below = mapOf(defaults.get('hosts')?.value);
   return [...hosts].flatMap(([name, entry]) => {
     const own = asMap(entry);
     // A name that is none was told with the file.
     if (own === undefined || !isName(name)) return [];
-    const tree = mergeTrees(below, own, hostPart);
+    const tree = mergeTrees(defaults.hosts, own, hostPart);
     const placed: Placed = { tree, path: ['hosts', name], top: entry.key };
     const writtenEntry = setFields(tree, hostEntrySchema) as Written<typeof hostEntrySchema>;
     const set = Object.fromEntries(
@@ -52,13 +51,12 @@ export function readHosts({ hosts, defaults }: Sections, problems: Diagnostic[])
 
 /** Sets of users, each on a host that is there, one of a kind. */
 export function readUsers({ users, hosts, defaults }: Sections, problems: Diagnostic[]): ReadUsers[] {
-  const below = mapOf(defaults.get('users')?.value);
   const unique = new Unique(problems);
   return users
     .flatMap(({ items }) => items.map((item, index) => ({ item, index })))
     .flatMap(({ item, index }) => {
       if (item.kind !== 'map') return [];
-      const tree = mergeTrees(below, item, usersPart);
+      const tree = mergeTrees(defaults.users, item, usersPart);
       const placed: Placed = { tree, path: ['users', index], top: item };
       const written = setFields(tree, qemuUsersSchema) as Written<typeof qemuUsersSchema>;
       const spec = readSpec(placed, qemuUsersSchema, written, problems);
@@ -83,7 +81,7 @@ export function readGuests(
   users: readonly ReadUsers[],
   problems: Diagnostic[],
 ): ReadGuest[] {
-  const inherited = new Profiles(profiles, defaults.get('guests')?.value, problems);
+  const inherited = new Profiles(profiles, defaults.guests, problems);
   const schemes = schemesByHost(users);
   const unique = new Unique(problems);
   return [...guests].flatMap(([key, entry]) => {
@@ -160,8 +158,4 @@ function schemeOf(
     `names users that are not there: ${host} has none of the scheme ${scheme}`,
     `Add to users: "- host: ${host}" with "scheme: ${scheme}" (${has}).`,
   );
-}
-
-function mapOf(tree: Tree | undefined): MapTree | undefined {
-  return tree?.kind === 'map' ? tree : undefined;
 }

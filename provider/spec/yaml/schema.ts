@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { field, fieldRegistry } from '../field.ts';
+import { type FieldMeta, field, fieldRegistry } from '../field.ts';
 import { fleetSchema, hostEntrySchema } from '../fleet.ts';
 import { guestSchema } from '../guest.ts';
 import { hostSchema } from '../host.ts';
@@ -13,6 +13,17 @@ export function coreOf(schema: z.ZodType): z.ZodType {
   return schema;
 }
 
+const metas = new WeakMap<z.ZodType, FieldMeta>();
+
+/** What a schema says beyond its type. The registry puts that together anew at each question, and there are millions. */
+export function metaOf(schema: z.ZodType): FieldMeta {
+  const known = metas.get(schema);
+  if (known !== undefined) return known;
+  const meta = fieldRegistry.get(schema) ?? {};
+  metas.set(schema, meta);
+  return meta;
+}
+
 /**
  * A part of an object: every field may be left out, as it may be inherited, or be null, which takes away what is inherited. Objects in it are
  * parts too; what is in a list is whole, and so is an object that is replaced as a whole.
@@ -21,9 +32,9 @@ function partOf(shape: z.ZodRawShape): z.ZodObject {
   const fields = Object.entries(shape).map(([key, schema]) => {
     const whole = schema as z.ZodType;
     const core = coreOf(whole);
-    const isWhole = fieldRegistry.get(whole)?.replacedWhole === true;
+    const isWhole = metaOf(whole).replacedWhole === true;
     const part = core instanceof z.ZodObject && !isWhole ? partOf(core.shape) : core;
-    return [key, field(part.nullish(), whole.description ?? '', fieldRegistry.get(whole) ?? {})] as const;
+    return [key, field(part.nullish(), whole.description ?? '', metaOf(whole))] as const;
   });
   return z.strictObject(Object.fromEntries(fields));
 }

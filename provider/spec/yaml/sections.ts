@@ -1,12 +1,13 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { definitionProblem, shownPlace } from './problems.ts';
-import { type Entry, entriesOf, type ListTree, type Tree } from './tree.ts';
+import { type Entry, entriesOf, type ListTree, type MapTree, type Tree } from './tree.ts';
 
 /** What all files say together, by section. Nothing is checked yet but that nothing stands in two files. */
 export interface Sections {
   /** `fleet`, `unreachable`, `eventsFile`. */
   readonly fleet: ReadonlyMap<string, Entry>;
-  readonly defaults: ReadonlyMap<string, Entry>;
+  /** Field by field: files may share in them. */
+  readonly defaults: Readonly<Record<'hosts' | 'users' | 'guests', MapTree | undefined>>;
   readonly profiles: ReadonlyMap<string, Entry>;
   readonly hosts: ReadonlyMap<string, Entry>;
   readonly guests: ReadonlyMap<string, Entry>;
@@ -14,32 +15,45 @@ export interface Sections {
   readonly users: readonly ListTree[];
 }
 
-const mapSections = ['defaults', 'profiles', 'hosts', 'guests'] as const;
-
 export function gatherSections(trees: readonly Tree[], problems: Diagnostic[]): Sections {
-  const found = {
-    ...{ fleet: new Map<string, Entry>(), defaults: new Map<string, Entry>() },
-    ...{
-      profiles: new Map<string, Entry>(),
-      hosts: new Map<string, Entry>(),
-      guests: new Map<string, Entry>(),
-    },
+  const tops = trees.map(entriesOf);
+  const gather = (above: readonly string[], parts: readonly ReadonlyMap<string, Entry>[]) => {
+    const found = new Map<string, Entry>();
+    for (const part of parts) for (const [key, entry] of part) add(found, above, key, entry, problems);
+    return found;
   };
-  const users: ListTree[] = [];
-  for (const tree of trees) {
-    const top = entriesOf(tree);
-    for (const key of ['fleet', 'unreachable', 'eventsFile']) {
-      const entry = top.get(key);
-      if (entry !== undefined) add(found.fleet, [], key, entry, problems);
-    }
-    for (const section of mapSections) {
-      for (const [key, entry] of entriesOf(top.get(section)?.value))
-        add(found[section], [section], key, entry, problems);
-    }
-    const list = top.get('users')?.value;
-    if (list?.kind === 'list') users.push(list);
-  }
-  return { ...found, users };
+  const section = (name: string) =>
+    gather(
+      [name],
+      tops.map((top) => entriesOf(top.get(name)?.value)),
+    );
+  const defaults = (name: string) =>
+    wholeOf(
+      gather(
+        ['defaults', name],
+        tops.map((top) => entriesOf(entriesOf(top.get('defaults')?.value).get(name)?.value)),
+      ),
+    );
+  return {
+    fleet: gather(
+      [],
+      tops.map((top) => new Map([...top].filter(([key]) => fleetFields.includes(key)))),
+    ),
+    defaults: { hosts: defaults('hosts'), users: defaults('users'), guests: defaults('guests') },
+    ...{ profiles: section('profiles'), hosts: section('hosts'), guests: section('guests') },
+    users: tops.flatMap((top) => {
+      const list = top.get('users')?.value;
+      return list?.kind === 'list' ? [list] : [];
+    }),
+  };
+}
+
+const fleetFields: readonly string[] = ['fleet', 'unreachable', 'eventsFile'];
+
+/** Fields of several files as one object; `undefined` where there are none. */
+function wholeOf(entries: ReadonlyMap<string, Entry>): MapTree | undefined {
+  const [first] = entries.values();
+  return first === undefined ? undefined : { kind: 'map', entries, ...first.key };
 }
 
 function add(

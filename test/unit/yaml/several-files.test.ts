@@ -33,12 +33,20 @@ describe('several files', () => {
     expect(problems(text)).toEqual([problem]);
   });
 
+  it('may share in the defaults, each with fields of its own', () => {
+    const { guests } = definitions(
+      `defaults: {guests: {memoryMib: 256, kernel: {file: vmlinuz}}}`,
+      `defaults: {guests: {accelerator: tcg}}\nguests: {web: {host: hv1}}`,
+    );
+    expect(guests[0]).toMatchObject({ memoryMib: 256, accelerator: 'tcg' });
+  });
+
   it('in which a guest, a profile or a default stands twice', () => {
     const twice = `guests: {web: {${guest}}}\nprofiles: {p: {}}\ndefaults: {guests: {vcpus: 1}}`;
     expect(problems(twice, twice)).toEqual([
       'c.yaml:1:10 guests.web stands in two files: in defs/b.yaml:1:10 too | Remove one of them.',
       'c.yaml:2:12 profiles.p stands in two files: in defs/b.yaml:2:12 too | Remove one of them.',
-      'c.yaml:3:12 defaults.guests stands in two files: in defs/b.yaml:3:12 too | Remove one of them.',
+      'c.yaml:3:21 defaults.guests.vcpus stands in two files: in defs/b.yaml:3:21 too | Remove one of them.',
     ]);
   });
 
