@@ -2,8 +2,8 @@
  * Measures what Stockade's core takes for guests beside what people use otherwise, on one test host, in one run; and what the
  * same takes through Terraform. docs/benchmarks.md says what is measured and how to read it.
  *
- *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence,launch,shares,definitions] [--linux]
- *                    [--share-mib 256] [--share-files 10000] [--share-drivers proxy,virtiofs,local]
+ *   npm run bench -- [--guests 1,10,30] [--runs 3] [--only core,first,shell,libvirt,ansible,terraform,handshake,evidence,launch,shares,definitions,planning,distance] [--linux]
+ *                    [--distance-hosts 10] [--distance-guests 10] [--share-mib 256] [--share-files 10000] [--share-drivers proxy,virtiofs,local]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import { suites } from '../lab/recipe.ts';
 import { silenceLibvirt } from './baselines/libvirt.ts';
 import { type Contender, contenders } from './contenders.ts';
 import type { CoreRun } from './core.ts';
-import { definitionsCosts, showDefinitionsCosts } from './definitions.ts';
+import { distanceCost, showDistanceCost } from './distance.ts';
 import { evidenceCost, showEvidenceCost } from './evidence.ts';
 import { handshakes } from './handshake.ts';
 import { launchCost, showLaunchCost } from './launch.ts';
@@ -25,6 +25,7 @@ import { describeMachine } from './machine.ts';
 import { phaseTable, type Series, table, verdicts } from './measure.ts';
 import { benchRoot } from './root.ts';
 import { shareCosts, showShareCosts } from './shares.ts';
+import { showSizedCosts, sizedCosts } from './sized.ts';
 import { runTerraform } from './terraform.ts';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -40,6 +41,8 @@ const all = [
   'launch',
   'shares',
   'definitions',
+  'planning',
+  'distance',
 ];
 const { values: options } = parseArgs({
   options: {
@@ -49,6 +52,8 @@ const { values: options } = parseArgs({
     linux: { type: 'boolean', default: false },
     'share-mib': { type: 'string', default: '256' },
     'share-files': { type: 'string', default: '10000' },
+    'distance-hosts': { type: 'string', default: '10' },
+    'distance-guests': { type: 'string', default: '10' },
     'share-drivers': { type: 'string', default: 'proxy,virtiofs,local' },
   },
 });
@@ -63,11 +68,22 @@ const runsOf = (contender: Contender, guests: number) =>
 say(`# Benchmark, ${new Date().toISOString().slice(0, 10)}\n${describeMachine()}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'stockade-bench-'));
 try {
-  if (chosen.some((key) => !['shares', 'definitions'].includes(key))) await onOneHost();
+  if (chosen.some((key) => !['shares', 'definitions', 'planning', 'distance'].includes(key)))
+    await onOneHost();
   if (chosen.includes('shares')) await shares();
+  const sizes = [100, 1000, 10_000];
   if (chosen.includes('definitions')) {
-    const costs = await definitionsCosts([100, 1000, 10_000], Math.max(runs, 5));
-    say(`${showDefinitionsCosts(costs)}\n`);
+    const costs = await sizedCosts('definitions-child.ts', sizes, Math.max(runs, 5));
+    say(`${showSizedCosts('Definitions read and checked:', costs)}\n`);
+  }
+  if (chosen.includes('planning')) {
+    const costs = await sizedCosts('planning-child.ts', sizes, runs);
+    say(`${showSizedCosts('Definitions read, planned upon simulated observations, and shown:', costs)}\n`);
+  }
+  if (chosen.includes('distance')) {
+    const [hosts, guestsPerHost] = [Number(options['distance-hosts']), Number(options['distance-guests'])];
+    const cost = await distanceCost({ hosts, guestsPerHost, roundTripMs: 50, runs: Math.max(runs, 5) }, say);
+    say(`${showDistanceCost(cost)}\n`);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

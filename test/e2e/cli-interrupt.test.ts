@@ -68,11 +68,13 @@ describe(`killed at a random moment, ${kills} times over`, () => {
     await folder.succeed('apply', '--yes');
     const usual = performance.now() - began;
     const failures: string[] = [];
+    let hit = 0;
     for (let round = 1; round <= kills; round++) {
       define(variants[round % variants.length] ?? {});
       const running = folder.start('apply', '--yes');
       const delay = Math.random() * usual;
       await Promise.race([running.ended, new Promise((resolve) => setTimeout(resolve, delay))]);
+      if (running.child.exitCode === null) hit++;
       running.child.kill('SIGKILL');
       await running.ended;
       // the definitions move on in between now and then
@@ -81,6 +83,8 @@ describe(`killed at a random moment, ${kills} times over`, () => {
       if (next.exitCode !== 0) failures.push(`round ${round}, after ${Math.round(delay)} ms: ${next.stderr}`);
     }
     expect(failures).toEqual([]);
+    // most of them in the middle of something
+    expect(hit).toBeGreaterThan(kills / 2);
     expect(await folder.run('plan', '--detailed-exitcode')).toMatchObject({ exitCode: 0 });
     expect(await folder.run('evidence')).toMatchObject({ exitCode: 0 });
   }, 1_500_000);

@@ -2,8 +2,8 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { median } from './measure.ts';
 
-/** What reading and checking definitions takes. */
-export interface DefinitionsCost {
+/** What something takes for so many guests. */
+export interface SizedCost {
   readonly guests: number;
   readonly ms: number;
   /** Processor time, of the collector of garbage too: what is left of the figures while the machine is busy. */
@@ -12,12 +12,16 @@ export interface DefinitionsCost {
   readonly peakMib: number;
 }
 
-/** Each run is a process of its own, so that none profits from another's memory. */
-export async function definitionsCosts(counts: readonly number[], runs: number): Promise<DefinitionsCost[]> {
-  const costs: DefinitionsCost[] = [];
+/** Each run is a process of its own (`program GUESTS`, which sends what it took), so that none profits from another's memory. */
+export async function sizedCosts(
+  program: string,
+  counts: readonly number[],
+  runs: number,
+): Promise<SizedCost[]> {
+  const costs: SizedCost[] = [];
   for (const guests of counts) {
-    const taken: Omit<DefinitionsCost, 'guests'>[] = [];
-    for (let run = 0; run < runs; run++) taken.push(await readOnce(guests));
+    const taken: Omit<SizedCost, 'guests'>[] = [];
+    for (let run = 0; run < runs; run++) taken.push(await once(program, guests));
     costs.push({
       guests,
       ms: median(taken.map(({ ms }) => ms)),
@@ -28,17 +32,17 @@ export async function definitionsCosts(counts: readonly number[], runs: number):
   return costs;
 }
 
-function readOnce(guests: number): Promise<Omit<DefinitionsCost, 'guests'>> {
-  const child = fork(fileURLToPath(new URL('definitions-child.ts', import.meta.url)), [String(guests)]);
+function once(program: string, guests: number): Promise<Omit<SizedCost, 'guests'>> {
+  const child = fork(fileURLToPath(new URL(program, import.meta.url)), [String(guests)]);
   return new Promise((resolve, reject) => {
-    child.once('message', (cost: Omit<DefinitionsCost, 'guests'>) => resolve(cost));
+    child.once('message', (cost: Omit<SizedCost, 'guests'>) => resolve(cost));
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`reading ${guests} guests ended with ${code}`)));
+    child.once('exit', (code) => reject(new Error(`${program} ${guests} ended with ${code}`)));
   });
 }
 
 /** A line for each size, and the exponent of growth from the smallest to the largest. */
-export function showDefinitionsCosts(costs: readonly DefinitionsCost[]): string {
+export function showSizedCosts(title: string, costs: readonly SizedCost[]): string {
   const lines = costs.map(
     ({ guests, ms, cpuMs, peakMib }) =>
       `${guests} guests: ${ms.toFixed(0)} ms, ${cpuMs.toFixed(0)} ms of a processor, ${peakMib.toFixed(0)} MiB at most`,
@@ -47,7 +51,7 @@ export function showDefinitionsCosts(costs: readonly DefinitionsCost[]): string 
   if (first === undefined || last === undefined || first === last) return lines.join('\n');
   const exponent = Math.log(last.cpuMs / first.cpuMs) / Math.log(last.guests / first.guests);
   return [
-    'Definitions read and checked:',
+    title,
     ...lines,
     `grows with exponent ${exponent.toFixed(2)} from ${first.guests} to ${last.guests} guests`,
   ].join('\n');

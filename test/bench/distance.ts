@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { buildCli } from '../../scripts/build-cli.ts';
+import { delayProxy } from '../lab/delay-proxy.ts';
+import { standstillKernel } from '../lab/guest/standstill.ts';
+import { startLab } from '../lab/lab.ts';
+import { median, timed } from './measure.ts';
+
+export interface DistanceOptions {
+  readonly hosts: number;
+  readonly guestsPerHost: number;
+  /** Of the round trip. Unit: milliseconds. */
+  readonly roundTripMs: number;
+  readonly runs: number;
+}
+
+/** What the command line takes with all hosts far away. Unit: milliseconds. */
+export interface DistanceCost extends DistanceOptions {
+  /** `stockade --version`: what every command takes. */
+  readonly start: number;
+  /** A plan without changes over all hosts. */
+  readonly plan: number;
+  /** The first apply of each host by itself, one after the other: the slowest. */
+  readonly slowestHost: number;
+  /** The first apply of all of them. */
+  readonly apply: number;
+}
+
+/** Every host is behind a proxy that delays; guests' processors stand still, so that they do not compete with the work. */
+export async function distanceCost(
+  options: DistanceOptions,
+  say: (text: string) => void,
+): Promise<DistanceCost> {
+  const folder = mkdtempSync(join(tmpdir(), 'stockade-distance-'));
+  const lab = await startLab({ hosts: options.hosts, name: 'distance', progress: say });
+  const delayMs = options.roundTripMs / 2;
+  const proxies = await Promise.all(lab.hosts.map((target) => delayProxy({ target, delayMs })));
+  try {
+    const program = await buildCli(join(folder, 'stockade.cjs'));
+    writeFileSync(join(folder, 'still'), standstillKernel());
+    const hosts = lab.hosts.map((host, index) => [
+      host.name,
+      {
+        ...{ address: '127.0.0.1', port: proxies[index]?.port, user: host.user },
+        ...{ hostKey: host.hostPublicKey, privateKeyFile: host.keyFile },
+      },
+    ]);
+    const guests = lab.hosts.flatMap(({ name: host }) =>
+      Array.from({ length: options.guestsPerHost }, (_, index) => [`${host}-g${index}`, { host }] as const),
+    );
+    const fleet = {
+      fleet: 'bench',
+      defaults: {
+        guests: { memoryMib: 16, accelerator: 'tcg', kernel: { file: 'still' }, shutdownTimeoutSeconds: 0 },
+      },
+      hosts: Object.fromEntries(hosts) as object,
+      users: lab.hosts.map(({ name }) => ({ host: name })),
+      guests: Object.fromEntries(guests),
+    };
+    writeFileSync(join(folder, 'stockade.yaml'), stringify(fleet));
+    const run = (...words: readonly string[]) => timed(() => runProgram(folder, [program, ...words]));
+    return {
+      ...options,
+      ...(await measure(
+        run,
+        options,
+        lab.hosts.map(({ name }) => name),
+      )),
+    };
+  } finally {
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+    await lab.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+type Run = (...words: readonly string[]) => Promise<number>;
+
+async function measure(
+  run: Run,
+  { runs }: DistanceOptions,
+  hosts: readonly string[],
+): Promise<Pick<DistanceCost, 'start' | 'plan' | 'slowestHost' | 'apply'>> {
+  const destroy = () => run('destroy', '--yes');
+  const alone: number[] = [];
+  for (const host of hosts) alone.push(await run('apply', '--yes', '--limit', host));
+  await destroy();
+  const apply = await run('apply', '--yes');
+  const [start, plan]: [number[], number[]] = [[], []];
+  for (let index = 0; index < runs; index++) {
+    start.push(await run('--version'));
+    plan.push(await run('plan', '--detailed-exitcode'));
+  }
+  await destroy();
+  return { start: median(start), plan: median(plan), slowestHost: Math.max(...alone), apply };
+}
+
+function runProgram(folder: string, words: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [...words], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${words.slice(1).join(' ')} ended with ${code}`)),
+    );
+  });
+}
+
+export function showDistanceCost(cost: DistanceCost): string {
+  const { hosts, guestsPerHost, roundTripMs, start, plan, slowestHost, apply } = cost;
+  return [
+    `The command line with ${roundTripMs} ms of round trip to each of ${hosts} hosts, ${hosts * guestsPerHost} guests:`,
+    `plan without changes: ${(plan - start).toFixed(0)} ms beyond the start of the process (${start.toFixed(0)} ms); at most 1000`,
+    `first apply of all: ${apply.toFixed(0)} ms; the slowest host by itself: ${slowestHost.toFixed(0)} ms; ${(apply / slowestHost).toFixed(2)} times, at most 2`,
+  ].join('\n');
+}
