@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** On an emulated machine: beside others it would take many times as long. */
-const onMachine = 'test/e2e/vm-host.test.ts';
+/** On emulated machines: beside others they would take many times as long. */
+const onMachine = ['test/e2e/vm-host.test.ts', 'test/e2e/xen*.test.ts'];
 
 /**
  * Fast projects need neither root nor a host; `e2e`, `machine` and `conformance` start real ones and run few files at a time.
@@ -21,6 +21,7 @@ const slow = (
   include: string[],
   exclude: string[] = [],
   seconds = 300,
+  maxWorkers = 4,
 ) => ({
   test: {
     name,
@@ -30,7 +31,7 @@ const slow = (
     setupFiles: ['test/setup.ts'],
     testTimeout: seconds * 1000,
     hookTimeout: seconds * 1000,
-    maxWorkers: 4,
+    maxWorkers,
     sequence: { groupOrder },
   },
 });
@@ -41,8 +42,8 @@ export default defineConfig({
       fast('unit'),
       fast('golden'),
       fast('property'),
-      slow('e2e', 1, ['test/e2e/**/*.test.ts', 'test/lab/**/*.test.ts'], [onMachine]),
-      slow('machine', 2, [onMachine], [], 1200),
+      slow('e2e', 1, ['test/e2e/**/*.test.ts', 'test/lab/**/*.test.ts'], onMachine),
+      slow('machine', 2, onMachine, [], 1200, 1),
       slow('conformance', 3, ['test/conformance/**/*.test.ts']),
     ],
   },

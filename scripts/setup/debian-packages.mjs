@@ -6,6 +6,7 @@ export const neededPackages = [
   'ca-certificates',
   'debian-archive-keyring',
   'debootstrap',
+  'e2fsprogs',
   'gpgv',
   'iproute2',
   'openssh-client',

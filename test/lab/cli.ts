@@ -1,20 +1,26 @@
 import { spawn } from 'node:child_process';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { hostsPerSlot } from './addresses.ts';
-import { attachLab, detachedLabs, type Lab, type LabHost, startLab } from './lab.ts';
+import { attachLab, detachedLabs, type Lab, startLab } from './lab.ts';
 import { type Suite, suites } from './recipe.ts';
 import type { RunRecord } from './run-record.ts';
+import type { TestHost } from './test-host.ts';
+import { VmHost } from './vm/host.ts';
+import { plainMachine } from './vm/plain.ts';
+import { sshArguments } from './vm/ssh.ts';
+import { xenMachine } from './vm/xen.ts';
 
 const labName = 'up';
+const machines = { vm: plainMachine, xen: xenMachine } as const;
 
 /** The part of a provider block that names these hosts. */
-function providerSnippet(hosts: readonly LabHost[]): string {
+function providerSnippet(hosts: readonly TestHost[]): string {
   const entries = hosts.map(
     (host) => `  ${host.name} = {
-    address          = "${host.address}"
+    address          = "${host.address}"${host.port === 22 ? '' : `\n    port             = ${host.port}`}
     user             = "${host.user}"
     private_key_file = "${host.keyFile}"
-    host_key         = "${host.hostPublicKey}"
+    host_key         = "${host.hostPublicKeys[0] ?? ''}"
   }`,
   );
   return `hosts = {\n${entries.join('\n')}\n}`;
@@ -89,6 +95,19 @@ async function ssh(number: number, command: readonly string[], { user }: { user:
   });
 }
 
+/** Starts one and says how to reach it; it ends with this program. */
+async function machine(name: keyof typeof machines): Promise<void> {
+  const host = await VmHost.start({ kind: machines[name], progress: (line) => console.error(line) });
+  const login = sshArguments({ keyFile: host.keyFile, knownHosts: host.knownHostsFile, port: host.port });
+  console.log(`${host.name} is up; ctrl-C ends it and removes all it made. To log in:
+
+ssh ${login.slice(0, -1).join(' ')}
+
+For a provider block:
+
+${providerSnippet([host])}`);
+}
+
 function hostNumber(text: string): number {
   if (!/^[1-9]\d?$/.test(text) || Number(text) > hostsPerSlot) {
     throw new InvalidArgumentError(`a number from 1 to ${hostsPerSlot} is needed.`);
@@ -105,6 +124,11 @@ program
   .argument('<N>', 'how many hosts', hostNumber)
   .addOption(new Option('--suite <name>', 'their Debian release').choices(suites).default('bookworm'))
   .action(up);
+program
+  .command('machine')
+  .description('start an emulated machine with a kernel of its own, until ctrl-C')
+  .addArgument(new Argument('<kind>', 'vm: Debian; xen: a Xen host').choices(Object.keys(machines)))
+  .action(machine);
 program.command('down').description('end the hosts and remove all they made').action(down);
 program.command('status').description('show what is running').action(status);
 program

@@ -76,6 +76,30 @@ export const vmRecipe = {
   diskMib: 3072,
 } as const;
 
+/** A Xen host: dom0 is Debian's ordinary kernel (its cloud kernel cannot be one), guests get Debian's build of QEMU for Xen. */
+export const xenRecipe = {
+  ...hostRecipe,
+  /** Raise when vm/xen.ts or vm/image.ts changes what it makes. */
+  xenVersion: 1,
+  packages: [
+    ...hostRecipe.packages.filter((name) => name !== 'qemu-system-x86'),
+    'initramfs-tools',
+    'kmod',
+    'linux-image-amd64',
+    'python3-minimal',
+    'qemu-system-xen',
+    'seabios',
+    'xen-hypervisor-4.17-amd64',
+    'xen-utils-4.17',
+    'zstd',
+  ],
+  bootModules: [...vmRecipe.bootModules, 'xen-privcmd', 'xen-evtchn', 'xen-gntdev'],
+  /** What dom0 loads once it is up. */
+  modules: ['xen-gntalloc', 'xen-blkback', 'xen-netback', 'loop', 'tun'],
+  memoryMib: 2048,
+  diskMib: 2048,
+} as const;
+
 /** Where guests' kernels come from. */
 export const guestRecipe = {
   /** Raise when guest-image.ts changes what it makes. */

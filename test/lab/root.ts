@@ -63,7 +63,8 @@ function empty(directory: string): void {
   for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
 }
 
-function write(root: string, path: string, content: string, mode = 0o644): void {
+/** Writes a file of a root file system, with its directories. */
+export function write(root: string, path: string, content: string, mode = 0o644): void {
   const file = join(root, path);
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, content);

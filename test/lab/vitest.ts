@@ -1,5 +1,8 @@
 import { afterAll, beforeAll } from 'vitest';
 import { VmHost } from './vm/host.ts';
+import type { MachineKind } from './vm/kind.ts';
+import { plainMachine } from './vm/plain.ts';
+import { xenMachine } from './vm/xen.ts';
 import { type Lab, type LabHost, type LabOptions, startLab } from './lab.ts';
 
 export interface LabInUse {
@@ -42,9 +45,18 @@ export interface VmHostInUse {
 
 /** Starts a full virtual machine host before the tests of the surrounding `describe` (or file) and removes it after them. */
 export function useVmHost(): VmHostInUse {
+  return useMachine(plainMachine);
+}
+
+/** The same with a real Xen on it: `xl`, HVM guests with device models, and xenstore. Run its tests in the project `machine`. */
+export function useXenHost(): VmHostInUse {
+  return useMachine(xenMachine);
+}
+
+function useMachine(kind: MachineKind): VmHostInUse {
   let running: VmHost | undefined;
   beforeAll(async () => {
-    running = await VmHost.start();
+    running = await VmHost.start({ kind, progress: (line) => console.warn(`test host: ${line}`) });
   }, buildMilliseconds);
   afterAll(async () => {
     await running?.stop();

@@ -10,15 +10,26 @@ import { runDirectory } from '../run-record.ts';
 import { registerRun, removeRun } from '../runs.ts';
 import type { TestHost } from '../test-host.ts';
 import { bootedState, type VmImage, vmImage } from './image.ts';
-import { endOf, freePort, patience, startMachine } from './machine.ts';
+import type { MachineKind } from './kind.ts';
+import { endMachine, endOf, freePort, patience, startMachine } from './machine.ts';
+import { plainMachine } from './plain.ts';
 import { sshArguments, writeKnownHosts } from './ssh.ts';
+
+export interface VmHostOptions {
+  /** @default Debian with a kernel of its own */
+  readonly kind?: MachineKind;
+  /** The saved state to go on from. @default the one that was saved when the image was built */
+  readonly state?: string;
+  /** @default says nothing */
+  readonly progress?: Progress;
+}
 
 /**
  * A test host that is an emulated machine with a kernel of its own. Cgroup limits, device rules and AppArmor are enforced
  * there, as they are on real hosts and are not on container hosts.
  */
 export class VmHost implements TestHost {
-  readonly name = 'vm1';
+  readonly name: string;
   readonly address = '127.0.0.1';
   readonly user = 'root';
   readonly port: number;
@@ -29,35 +40,39 @@ export class VmHost implements TestHost {
   readonly hostPublicKeys: readonly string[];
   /** Its files on this machine. */
   readonly directory: string;
-  readonly #child: ChildProcess;
+  readonly #image: VmImage;
+  #child: ChildProcess | undefined;
   readonly #remove: () => Promise<void>;
 
   private constructor(image: VmImage, directory: string, port: number, remove: () => Promise<void>) {
+    this.name = `${image.kind.name}1`;
     this.port = port;
     this.directory = directory;
     this.keyFile = join(image.directory, 'key');
     this.hostPublicKeys = readFileSync(join(image.directory, 'host-keys'), 'utf8').trim().split('\n');
     this.knownHostsFile = writeKnownHosts(directory, port, this.hostPublicKeys);
+    this.#image = image;
     this.#remove = remove;
-    this.#child = startMachine({
-      root: image.qemuRoot,
-      directory,
-      image: image.directory,
-      port,
-      state: bootedState,
-    });
   }
 
-  /** Starts a host and returns when it takes logins. It goes away with `stop`, and with this process however that ends. */
-  static async start(progress: Progress = () => undefined): Promise<VmHost> {
-    const image = await vmImage(progress);
-    const record = await registerRun('vm', 0);
-    const directory = runDirectory(record.id);
+  /**
+   * Starts a host and returns when it takes logins. It goes on from its saved state; where QEMU cannot, it boots, which takes
+   * a minute or two. It goes away with `stop`, and with this process however that ends.
+   */
+  static async start(options: VmHostOptions = {}): Promise<VmHost> {
+    const { kind = plainMachine, state = bootedState, progress = () => undefined } = options;
+    const image = await vmImage(kind, progress);
+    const record = await registerRun(kind.name, 0);
     const remove = (): Promise<void> => removeRun(record);
     try {
-      copyFileSync(join(image.directory, 'overlay.qcow2'), join(directory, 'overlay.qcow2'));
-      const host = new VmHost(image, directory, await freePort(), remove);
-      await Promise.race([host.#ready(), endOf(host.#child, directory)]);
+      const host = new VmHost(image, runDirectory(record.id), await freePort(), remove);
+      try {
+        await host.#begin(state);
+      } catch (error) {
+        await host.#end();
+        progress(`${host.name} cannot go on from its saved state, so it boots: ${String(error)}`);
+        await host.#begin(undefined);
+      }
       return host;
     } catch (error) {
       await remove();
@@ -65,10 +80,31 @@ export class VmHost implements TestHost {
     }
   }
 
-  /** Its clock stood still since its state was saved. */
+  /** With a disk of its own, as the image has it. */
+  async #begin(state: string | undefined): Promise<void> {
+    const { directory, port } = this;
+    const { kind, directory: image, qemuRoot: root } = this.#image;
+    copyFileSync(join(image, 'overlay.qcow2'), join(directory, 'overlay.qcow2'));
+    this.#child = startMachine({
+      kind,
+      root,
+      directory,
+      image,
+      port,
+      ...(state === undefined ? {} : { state }),
+    });
+    await Promise.race([this.#ready(), endOf(this.#child, directory)]);
+  }
+
+  /** A clock stands still while a state is saved. */
   async #ready(): Promise<void> {
     await waitForSsh(this.address, this.port, patience);
     await this.run(['date', '--set', `@${(Date.now() / 1000).toFixed(1)}`]);
+  }
+
+  async #end(): Promise<void> {
+    if (this.#child !== undefined) await endMachine(this.#child);
+    this.#child = undefined;
   }
 
   /** Runs a command as root, over one ssh connection that stays. */
@@ -121,11 +157,7 @@ export class VmHost implements TestHost {
 
   /** Ends the machine and removes all it made. Safe to repeat. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-      this.#child.kill('SIGKILL');
-      await gone;
-    }
+    await this.#end();
     await this.#remove();
   }
 }

@@ -5,15 +5,16 @@ import { join } from 'node:path';
 import { lines, sh, word, words } from '../../../provider/model/shell.ts';
 import { lastLines } from '../process.ts';
 import type { Patience } from '../ready.ts';
-import { vmRecipe } from '../recipe.ts';
+import type { MachineKind } from './kind.ts';
 
 /** An emulated machine: QEMU out of a test host's root file system, so that this machine needs none. */
 export interface MachineOptions {
+  readonly kind: MachineKind;
   /** Root file system that has QEMU. */
   readonly root: string;
   /** Holds `overlay.qcow2`; `console.log` and `monitor` appear here. */
   readonly directory: string;
-  /** Holds `disk.img`, `vmlinuz` and `initrd`. */
+  /** Holds `disk.img`, and what the kind starts from. */
   readonly image: string;
   /** Of 127.0.0.1: leads to the machine's sshd. */
   readonly port: number;
@@ -56,27 +57,17 @@ exec chroot ${word(root)} ${words(qemuCommand(options))}`;
   return child;
 }
 
-function qemuCommand({ port, state }: MachineOptions): readonly string[] {
+function qemuCommand({ kind, port, state }: MachineOptions): readonly string[] {
   const overlay = {
     driver: 'qcow2',
     'node-name': 'root',
     file: { driver: 'file', filename: `${directory}/overlay.qcow2` },
   };
   return [
-    ...[
-      'qemu-system-x86_64',
-      '-accel',
-      'tcg,thread=multi,tb-size=512',
-      '-M',
-      'q35',
-      '-cpu',
-      'max',
-      '-smp',
-      '2',
-    ],
-    ...['-m', `${vmRecipe.memoryMib}M`, '-nodefaults', '-vga', 'none', '-display', 'none', '-no-reboot'],
-    ...['-kernel', `${image}/vmlinuz`, '-initrd', `${image}/initrd`],
-    ...['-append', 'root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off'],
+    ...['qemu-system-x86_64', '-accel', `tcg,thread=multi,tb-size=${kind.translationCacheMib}`],
+    ...['-M', 'q35', '-cpu', kind.cpu, '-smp', '2', '-m', `${kind.recipe.memoryMib}M`],
+    ...['-nodefaults', '-vga', 'none', '-display', 'none', '-no-reboot'],
+    ...kind.bootOptions(image),
     ...['-blockdev', JSON.stringify({ ...overlay, cache: { 'no-flush': true } })],
     ...['-device', 'virtio-blk-pci,drive=root', '-device', 'virtio-rng-pci'],
     ...['-nic', `user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
@@ -110,6 +101,14 @@ export function endMachineAfter(
     child.once('exit', () => resolve());
     socket.write(`${[...commands, 'quit'].join('\n')}\n`);
   });
+}
+
+/** Ends the machine at once, and returns when it is gone. */
+export async function endMachine(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
 }
 
 /** A promise that is broken when the machine ends. */
