@@ -1,0 +1,134 @@
+import type { ReadSection } from '../../model/operation.ts';
+import { sh, word } from '../../model/shell.ts';
+
+export const fdCheckSectionName = 'xen-handles';
+
+/** Programs of Xen's own that tell a restricted handle; Debian's path holds Xen's version. Xen dropped it after 4.20. */
+export const fdCheckers = [
+  '/usr/lib/xen-*/bin/depriv-fd-checker',
+  '/usr/lib/xen/bin/depriv-fd-checker',
+  '/usr/libexec/xen/bin/depriv-fd-checker',
+  '/usr/local/lib/xen/bin/depriv-fd-checker',
+] as const;
+
+/**
+ * Has Xen's checker try what the handles of these guests' device models can still do. Devices are told by their numbers, not by
+ * what a link says. The descriptors are taken by pidfd_getfd(2), of processes that xenstore names, which guests cannot write there.
+ * One run of the checker serves all; where it gives up, each descriptor has one of its own. It opens event channels on a handle
+ * that is not restricted, and nothing on one that is. Fields ended by NUL:
+ *   checker PATH | (process NAME DOMID PID START DEVICE INODE COMPLETE | handle DESCRIPTOR KIND VERDICT SAID)* | (lost NAME DOMID PID)* | end
+ * PATH is empty without a checker. COMPLETE is 1 where every descriptor was looked at and the process still lived afterwards; VERDICT is `pass`,
+ * `fail` or `none`; what is lost went away meanwhile. Without python3, of which every host with xl has one, the section ends with 1.
+ */
+export function fdCheckSection(guests: readonly string[]): ReadSection {
+  return {
+    name: fdCheckSectionName,
+    arguments: guests,
+    body: sh`python3 -I -c ${word(program)} "$@" </dev/null 2>/dev/null || exit 1`,
+  };
+}
+
+/** Descriptors of one device model that are looked at: an honest one has some forty. */
+const maxDescriptors = 512;
+const maxHandles = 64;
+const checkerSeconds = 30;
+
+/** Python, as small as it gets: it runs from its argument, and leaves nothing on the host. */
+const program = `
+import ctypes, glob, os, re, signal, stat, subprocess, sys
+
+GETFD = 438
+libc = ctypes.CDLL(None, use_errno=True)
+wanted = set(sys.argv[1:])
+checker = next((path for pattern in ${JSON.stringify(fdCheckers)} for path in sorted(glob.glob(pattern))
+    if os.stat(path).st_uid == 0 and not os.stat(path).st_mode & 0o022), "")
+kinds = {}
+for kind in "privcmd", "evtchn", "gntdev", "hypercall", "gntalloc", "xenbus", "xenbus_backend":
+    try:
+        kinds[os.stat("/dev/xen/" + kind).st_rdev] = kind
+    except OSError:
+        pass
+
+def say(*fields):
+    for field in fields:
+        sys.stdout.write(str(field).replace("\\0", "") + "\\0")
+
+def domains():
+    told = subprocess.run(["xenstore-ls", "-f", "/local/domain"], capture_output=True, timeout=${checkerSeconds})
+    if told.returncode:
+        sys.exit(1)
+    found = {}
+    for line in told.stdout[:${16 * 1024 * 1024}].decode("utf-8", "replace").splitlines():
+        at = re.fullmatch(r'/local/domain/(\\d+)/(name|image/device-model-pid) = "(.*)"', line)
+        if at:
+            found.setdefault(int(at[1]), {})[at[2]] = at[3]
+    for domid, known in sorted(found.items()):
+        if known.get("name") in wanted and re.fullmatch(r"\\d{1,10}", known.get("image/device-model-pid", "")):
+            yield known["name"], domid, int(known["image/device-model-pid"])
+
+def run(handles):
+    words = [word for number, kind in handles for word in (kind, str(number), "handle")]
+    try:
+        told = subprocess.run([checker, *words], pass_fds=[number for number, _ in handles], stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=${checkerSeconds})
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {}, str(error)
+    verdicts = {}
+    for line in told.stdout.decode("utf-8", "replace").splitlines():
+        at = re.fullmatch(r"(\\w+) (pass|fail) (\\d+) (.*) handle", line)
+        if at:
+            verdicts[int(at[3])] = at[2], at[4]
+    return verdicts, told.stderr.decode("utf-8", "replace").strip()[-400:]
+
+class Process:
+    def __init__(self, name, domid, pid):
+        self.handles, complete = [], 1
+        pidfd = os.pidfd_open(pid)
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            start = file.read().rpartition(b")")[2].split()[19].decode()
+        program = os.stat(f"/proc/{pid}/exe")
+        numbers = sorted(map(int, os.listdir(f"/proc/{pid}/fd")))
+        if len(numbers) > ${maxDescriptors}:
+            numbers, complete = numbers[:${maxDescriptors}], 0
+        for number in numbers:
+            try:
+                about = os.stat(f"/proc/{pid}/fd/{number}")
+            except FileNotFoundError:
+                continue
+            kind = kinds.get(about.st_rdev) if stat.S_ISCHR(about.st_mode) else None
+            if kind is None:
+                continue
+            mine = libc.syscall(GETFD, pidfd, number, 0)
+            if mine < 0 or os.fstat(mine).st_rdev != about.st_rdev or len(self.handles) >= ${maxHandles}:
+                complete = 0
+            if mine >= 0:
+                self.handles.append((number, kind, mine))
+        try:
+            signal.pidfd_send_signal(pidfd, 0)
+        except OSError:
+            complete = 0
+        self.about = name, domid, pid, start, program.st_dev, program.st_ino, complete
+
+processes, lost = [], []
+for domain in domains():
+    try:
+        processes.append(Process(*domain))
+    except OSError:
+        lost.append(domain)
+known = ("privcmd", "evtchn", "gntdev")
+checkable = [(mine, kind) for process in processes for _, kind, mine in process.handles if kind in known]
+verdicts, trouble = run(checkable) if checker and checkable else ({}, "")
+say("checker", checker)
+for process in processes:
+    say("process", *process.about)
+    for number, kind, mine in process.handles:
+        said = "", trouble
+        verdict = verdicts.get(mine)
+        if verdict is None and checker and kind in known:
+            alone, said = run([(mine, kind)])
+            verdict = alone.get(mine)
+        say("handle", number, kind, *(verdict or ("none", said)))
+for domain in lost:
+    say("lost", *domain)
+say("end")
+`;

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { parseFdCheck } from '../../provider/toolstacks/xl/fd-check-parse.ts';
+
+const read = (...fields: readonly (string | number)[]) =>
+  parseFdCheck(Buffer.from(fields.map((field) => `${field}\0`).join('')));
+
+const checker = ['checker', '/usr/lib/xen-4.17/bin/depriv-fd-checker'] as const;
+const web = ['process', 'web1', 3, 700, 12_345, 65_024, 99] as const;
+
+describe('what Xen shows of the handles of device models', () => {
+  it('says of each handle what became of the attempt', () => {
+    const handles = [
+      ['handle', 8, 'privcmd', 'pass', 'xc_get_online_cpus (blocked)'],
+      ['handle', 9, 'evtchn', 'fail', 'xenevtchn_bind_unbound_port (unexpectedly succeeded)'],
+      ['handle', 10, 'gntalloc', 'none', ''],
+    ].flat();
+    const found = read(...checker, ...web, 1, ...handles, 'lost', 'db1', 4, 800, 'end');
+    expect(found).toMatchObject({ ok: true });
+    if (!found.ok) return;
+    expect(found.value.checker).toBe(checker[1]);
+    expect([...found.value.guests]).toEqual([
+      [
+        'web1',
+        {
+          domid: 3,
+          pid: 700,
+          startTimeTicks: 12_345,
+          executableDevice: 65_024,
+          executableInode: 99,
+          complete: true,
+          handles: [
+            { descriptor: 8, kind: 'privcmd', verdict: 'restricted', said: 'xc_get_online_cpus (blocked)' },
+            {
+              descriptor: 9,
+              kind: 'evtchn',
+              verdict: 'unrestricted',
+              said: 'xenevtchn_bind_unbound_port (unexpectedly succeeded)',
+            },
+            { descriptor: 10, kind: 'gntalloc', verdict: 'unchecked', said: '' },
+          ],
+        },
+      ],
+    ]);
+  });
+
+  it('knows a Xen without a checker, and a process that was not seen to its end', () => {
+    const found = read('checker', '', ...web, 0, 'end');
+    if (!found.ok) throw new Error('not read');
+    expect(found.value.checker).toBeUndefined();
+    expect(found.value.guests.get('web1')).toMatchObject({ complete: false, handles: [] });
+  });
+
+  it.each([
+    ['nothing at all', []],
+    ['no end mark', [...checker, ...web, 1]],
+    ['something after the end mark', [...checker, 'end', 'more']],
+    ['a guest twice', [...checker, ...web, 1, ...web, 1, 'end']],
+    [
+      'a verdict of its own making',
+      [...checker, ...web, 1, 'handle', 8, 'privcmd', 'constructor', '', 'end'],
+    ],
+    ['a number that is none', [...checker, ...web, 'yes', 'end']],
+    ['a handle of no process', [...checker, 'handle', 8, 'privcmd', 'pass', '', 'end']],
+  ] as const)('takes %s for nothing', (_, fields) => {
+    expect(read(...fields)).toMatchObject({ ok: false });
+  });
+});
