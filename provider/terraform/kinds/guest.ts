@@ -153,6 +153,7 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
     want: (wish, snapshot) => want(files, wish, snapshot),
     sources,
     obstacles,
+    cautions: ({ desired }, snapshot) => cautions(desired, snapshot),
     work,
     remarks: guestRemarks,
     dependents: () => [],

@@ -111,8 +111,10 @@ function outlook<S extends z.ZodObject, D>(
   const address = kind.address(request.planned);
   if (obstacles.length > 0 || address === undefined) return pluginDiagnostics(obstacles);
   const { action, prior, config } = request;
-  if (action === 'create')
-    return pluginDiagnostics(remarksOf(kind, address, request, request.planned, prospect));
+  if (action === 'create') {
+    const remarks = remarksOf(kind, address, request, request.planned, prospect);
+    return pluginDiagnostics([...remarks, ...(kind.cautions?.(desired, snapshot) ?? [])]);
+  }
   if (request.requiresReplace.length > 0) return [];
   const found = kind.find(snapshot, address, prospect.fleet, prior ?? {});
   if (found === undefined) return [];
