@@ -77,7 +77,7 @@ describe.each(['bookworm', 'trixie'] as const)('options of virtiofs on %s', (sui
 
     await core().apply(core().wish([shareGuest(core(), 'web1', shares, 'task=options')]));
     const commands = await host.run(
-      sh`for each in /proc/[0-9]*/cmdline; do tr '\0' ' ' <"$each" || :; echo; done 2>/dev/null`,
+      sh`for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <"$each" || :; echo; done 2>/dev/null`,
     );
     for (const share of cached) {
       await consoleUntil(core(), 'web1', new RegExp(`^SHARE ${share.tag} first `, 'm'));
