@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { coreOf, fileSchema } from './schema.ts';
+import { coreOf } from '../field.ts';
+import { fileSchema } from './schema.ts';
 
 /** Names of all fields, wherever they stand. */
 const fieldNames: ReadonlySet<string> = new Set(namesIn(fileSchema));
