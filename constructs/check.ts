@@ -2,7 +2,7 @@ import { Token } from 'cdktf';
 import type { Construct } from 'constructs';
 import { z } from 'zod';
 import { quoted } from '../provider/model/printable.ts';
-import { fieldRegistry } from '../provider/spec/field.ts';
+import { coreOf, fieldRegistry } from '../provider/spec/field.ts';
 
 /**
  * Refuses values at synth that the specification does not allow. Values that only Terraform will know (tokens, expressions) are left to
@@ -28,7 +28,7 @@ function findProblems(schema: z.ZodType, value: unknown, path: Path): Problem[] 
     const result = schema.safeParse(value);
     return result.success ? [] : result.error.issues.map((issue) => problemOf(schema, issue, value, path));
   }
-  const core = unwrapped(schema);
+  const core = coreOf(schema);
   if (Array.isArray(value) && core instanceof z.ZodArray) {
     const element = core.element as z.ZodType;
     return value.flatMap((one: unknown, index) => findProblems(element, one, [...path, index]));
@@ -83,7 +83,7 @@ function problemOf(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown, b
 function isSecret(schema: z.ZodType, path: Path): boolean {
   if (fieldRegistry.get(schema)?.sensitive === true) return true;
   const [key, ...rest] = path;
-  const core = unwrapped(schema);
+  const core = coreOf(schema);
   if (key === undefined) return false;
   if (core instanceof z.ZodRecord) return isSecret(core.valueType as z.ZodType, rest);
   const inner =
@@ -95,12 +95,6 @@ function shown(path: Path): string {
   return path
     .map((key) => (/^[A-Za-z0-9_-]{1,80}$/.test(String(key)) ? String(key) : quoted(String(key))))
     .join('.');
-}
-
-function unwrapped(schema: z.ZodType): z.ZodType {
-  return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault
-    ? unwrapped(schema.unwrap() as z.ZodType)
-    : schema;
 }
 
 function holdsUnknown(value: unknown): boolean {

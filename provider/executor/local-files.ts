@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { failure, problem, type Result, success } from '../model/diagnostic.ts';
 import type { Upload } from '../model/operation.ts';
 import type { GuestFile } from '../resources/guest/desired.ts';
@@ -79,7 +80,7 @@ function reason(error: unknown): string {
 
 function unreadable(path: string, field: string, why: string) {
   return problem('file-unreadable', `${field} file ${JSON.stringify(path)}: ${why}`, {
-    hint: `Give the path of a readable file on this machine, or use host_file for one that is on the host. Relative paths start at ${process.cwd()}.`,
+    hint: `Give the path of a readable file on this machine, or use host_file for one that is on the host. It was looked for at ${resolve(path)}.`,
     path: [field, 'file'],
   });
 }

@@ -29,6 +29,14 @@ export function field<T extends z.ZodType>(schema: T, description: string, meta:
   return described;
 }
 
+/** A spec field without its optional and default wrappers. */
+export function coreOf(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable) {
+    return coreOf(schema.unwrap() as z.ZodType);
+  }
+  return schema;
+}
+
 const controlCharacters = /[\u0000-\u001f\u007f]/;
 
 /** One line of text without control characters, `max` characters at most. */

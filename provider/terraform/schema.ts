@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fieldRegistry } from '../spec/field.ts';
+import { coreOf, fieldRegistry } from '../spec/field.ts';
 import {
   type Attribute,
   type AttributeOptions,
@@ -34,14 +34,6 @@ export function attributesOf(
     if (!path.includes('.')) attributes[path] = extra;
   }
   return attributes;
-}
-
-/** A spec field without its optional and default wrappers. */
-export function coreOf(schema: z.ZodType): z.ZodType {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable) {
-    return coreOf(schema.unwrap() as z.ZodType);
-  }
-  return schema;
 }
 
 function below(computed: ComputedAttributes, name: string): ComputedAttributes {

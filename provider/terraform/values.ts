@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { coreOf } from '../spec/field.ts';
 import { errorAt, showPath } from '../tfplugin/diagnostics.ts';
 import type { AttributePath, ObjectValue, PluginDiagnostic, TerraformValue } from '../tfplugin/types.ts';
 import { BigDecimal, isList, isObject, isWhollyKnown, isUnknown } from '../tfplugin/types.ts';
-import { coreOf } from './schema.ts';
 import { toSnake } from './words.ts';
 
 type Keys = readonly PropertyKey[];

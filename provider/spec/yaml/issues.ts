@@ -2,10 +2,9 @@ import { z } from 'zod';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { nearestName } from '../../model/nearest.ts';
 import { quoted } from '../../model/printable.ts';
-import { fieldRegistry } from '../field.ts';
+import { coreOf, fieldRegistry } from '../field.ts';
 import { fieldBelow, isNull } from './merge.ts';
 import { definitionProblem } from './problems.ts';
-import { coreOf } from './schema.ts';
 import { partAt, type Spot, spotAt, type Tree, type TreePath } from './tree.ts';
 import { inYamlWords } from './words.ts';
 

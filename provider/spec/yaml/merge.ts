@@ -1,6 +1,7 @@
 import { isAbsolute, join, dirname } from 'node:path/posix';
 import { z } from 'zod';
-import { coreOf, metaOf } from './schema.ts';
+import { coreOf } from '../field.ts';
+import { metaOf } from './schema.ts';
 import type { Entry, MapTree, SourceFile, Tree } from './tree.ts';
 
 /**

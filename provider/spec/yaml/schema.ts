@@ -1,17 +1,10 @@
 import { z } from 'zod';
-import { type FieldMeta, field, fieldRegistry } from '../field.ts';
+import { coreOf, type FieldMeta, field, fieldRegistry } from '../field.ts';
 import { fleetSchema, hostEntrySchema } from '../fleet.ts';
 import { guestSchema } from '../guest.ts';
 import { hostSchema } from '../host.ts';
 import { nameSchema } from '../names.ts';
 import { qemuUsersSchema, userSchemes } from '../qemu-users.ts';
-
-/** A spec field without its optional and default wrappers. */
-export function coreOf(schema: z.ZodType): z.ZodType {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable)
-    return coreOf(schema.unwrap() as z.ZodType);
-  return schema;
-}
 
 const metas = new WeakMap<z.ZodType, FieldMeta>();
 
