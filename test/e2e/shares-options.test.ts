@@ -93,7 +93,9 @@ describe.each(['bookworm', 'trixie'] as const)('options of virtiofs on %s', (sui
       expect([share.tag, about(share)['first']]).toEqual([share.tag, 'old']);
       // a guest that caches always may show either
       if (share.cache !== 'always') expect([share.tag, about(share)['then']]).toEqual([share.tag, 'new']);
-      expect(commands).toMatch(new RegExp(`virtiofsd .*cache=${share.cache}\\b`));
+      // the helper in C says none where the other says never
+      const named = suite === 'bookworm' && share.cache === 'never' ? 'none' : share.cache;
+      expect(commands).toMatch(new RegExp(`virtiofsd .*cache=${named}\\b`));
     }
     for (const share of mapped) {
       expect(about(share)).toMatchObject({
