@@ -69,14 +69,20 @@ remove_roots() {
   done
 } 2>/dev/null
 why_not() {
-  words=$(stockade_log "$log" stderr 16384 | grep -a 'error\|fail\|wanted' | head -n 4 | cut -c 1-300)
+  # of this start alone: the log has earlier ones too; the first errors are the cause, later ones follow from it
+  words=$(stockade_log "$log" stderr 65536 |
+    awk '/^Parsing config/ { n = 0 } /error|fail|wanted/ && n < 3 { said[n++] = $0 } END { for (i = 0; i < n; i++) print said[i] }' |
+    sed 's/^libxl: error: [^ ]* //' | cut -c 1-140 | tr '\n' ';')
+  case $words in
+    *chroot*)
+      for room in /run/xen/qemu-root-*; do
+        for entry in "$room"/* "$room"/.[!.]* "$room"/..?*; do
+          if [ -e "$entry" ] || [ -L "$entry" ]; then printf "%s is not empty, '%.60s' lies in it; " "$room" "${entry##*/}"; fi
+        done
+      done | head -c 200
+      ;;
+  esac
   printf '%s' "${words:-xl said nothing}"
-  case $words in *chroot*) ;; *) return 0 ;; esac
-  for room in /run/xen/qemu-root-*; do
-    for entry in "$room"/* "$room"/.[!.]* "$room"/..?*; do
-      if [ -e "$entry" ] || [ -L "$entry" ]; then printf '; %s is not empty, %s lies in it' "$room" "'${entry##*/}'"; fi
-    done
-  done | head -c 600
 }
 
 stockade_strays() {
