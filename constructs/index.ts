@@ -16,5 +16,5 @@ export {
 } from './guest.ts';
 export { GuestEvidence, type GuestEvidenceProps } from './evidence.ts';
 export type { GuestFile } from './files.ts';
-export type { LayerName, SwitchableLayer } from '../provider/model/evidence.ts';
+export { layersWithoutXl, type LayerName, type SwitchableLayer } from '../provider/model/evidence.ts';
 export * as bindings from './generated/index.ts';

@@ -93,7 +93,7 @@ export function plannedHost(host: string, changes: readonly Change[]): PlannedHo
       makes: true,
       keeps: () => true,
       wish: {
-        host: { host, fleet: 'prod', qemuBinary: undefined },
+        host: { host, fleet: 'prod', qemuBinary: undefined, toolstack: 'qemu' },
         users: [],
         guests: [],
         uploads: new Map(),

@@ -3,6 +3,7 @@ import {
   type LayerName,
   type LayerState,
   layerNames,
+  layersWithoutXl,
 } from '../provider/model/evidence.ts';
 
 /** What a container host cannot show: it enforces no cgroup limits, and its kernel has no security module. */
@@ -12,7 +13,9 @@ const notShown: Readonly<Partial<Record<LayerName, LayerState>>> = {
 };
 
 /** The state of each layer. */
-export type LayerStates = Readonly<Record<LayerName, LayerState>>;
+export type LayerStates = Readonly<
+  Record<LayerName, LayerState> & Partial<Record<LayerEvidence['layer'], LayerState>>
+>;
 
 const allEffective = Object.fromEntries(layerNames.map((layer) => [layer, 'effective'])) as LayerStates;
 
@@ -21,6 +24,14 @@ export const containerStates: LayerStates = { ...allEffective, ...notShown };
 
 /** The same on a machine with a kernel of its own (`VmHost`): there is nothing that it cannot show. */
 export const machineStates: LayerStates = allEffective;
+
+/** The same of a guest that xl runs: what libxl does not give its device models is missing, and nothing else. */
+export const xenStates: LayerStates = {
+  ...allEffective,
+  ...(Object.fromEntries(layersWithoutXl.map((layer) => [layer, 'missing'])) as Partial<LayerStates>),
+  lsm: 'missing',
+  'xen-handles': 'effective',
+};
 
 /** What is not as it should be; on a container host where nothing else is said. */
 export function notAsExpected<T extends Pick<LayerEvidence, 'layer' | 'state'>>(

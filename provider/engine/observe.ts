@@ -8,12 +8,24 @@ import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { sh, word } from '../model/shell.ts';
 import { type GuestFacts, guestsSection, guestsSectionName } from '../resources/guest/facts.ts';
 import { parseGuests } from '../resources/guest/facts-parse.ts';
-import { renderGuest, withQemu } from '../resources/guest/render.ts';
+import { type HostWithQemu, renderGuest } from '../resources/guest/render.ts';
+import { type HostWithXen, renderXlGuest } from '../resources/guest/render-xl.ts';
+import { readyHost } from '../resources/guest/rendering.ts';
 import { unprovableLayers } from '../resources/guest/requests.ts';
 import { capabilitiesFor, type HostFacts, hostSection, hostSectionName } from '../resources/host/facts.ts';
 import { loadedFault } from '../resources/host/apparmor.ts';
 import { parseHost } from '../resources/host/facts-parse.ts';
 import { parseQemuUsers, qemuUsersSection, qemuUsersSectionName } from '../resources/qemu-users/facts.ts';
+import {
+  domainsSection,
+  domainsSectionName,
+  parseDomains,
+  type XenDomain,
+} from '../toolstacks/xl/domains.ts';
+import { fdCheckSection, fdCheckSectionName } from '../toolstacks/xl/fd-check.ts';
+import { type DomainHandles, parseFdCheck } from '../toolstacks/xl/fd-check-parse.ts';
+import { proveXlIsolation } from '../toolstacks/xl/evidence.ts';
+import { domainOf, xlExpectation } from '../toolstacks/xl/expectation.ts';
 import type { HostSnapshot } from './snapshot.ts';
 
 /** What to read for a whole snapshot, in one round trip. `binaries`: QEMUs to ask beside those the host knows of. */
@@ -25,8 +37,38 @@ export function snapshotSections(
     hostSection(roots, binaries),
     qemuUsersSection(roots),
     guestsSection(roots),
+    domainsSection(),
+    xenHandles(roots),
     everyGuestsEvidence(roots),
   ];
+}
+
+/** The handles of all guests that xl runs, by its own means; nothing where there are none. */
+function xenHandles(roots: HostRoots): ReadSection {
+  const section = fdCheckSection([]);
+  return {
+    ...section,
+    body: sh`command -v xl >/dev/null && [ -r /proc/xen/capabilities ] || exit 0
+set --
+for record in ${word(roots.state)}/guests/*/record; do
+  [ -f "$record" ] || continue
+  toolstack=
+  while read -r key value; do [ "$key" != toolstack ] || toolstack=$value; done <"$record"
+  [ "$toolstack" = xl ] || continue
+  record=\${record%/record}
+  set -- "$@" "\${record##*/}"
+done
+# without python3 no handle is proven; what else there is to see does not depend on it
+[ $# -eq 0 ] || (
+${section.body}
+) || :`,
+  };
+}
+
+/** By guest; what cannot be read shows nothing. */
+function handlesIn(bytes: Uint8Array): ReadonlyMap<string, DomainHandles> {
+  const checked = parseFdCheck(bytes);
+  return checked.ok ? checked.value.guests : new Map();
 }
 
 /** The evidence of all guests that have a record, found on the host itself: one round trip less. */
@@ -63,8 +105,10 @@ export function parseSnapshot(
     const found = [facts, users, guests].flatMap((part) => (part.ok ? [] : part.diagnostics));
     return failure(...found.map((diagnostic) => ({ ...diagnostic, host })));
   }
+  const domains = parseDomains(shown(sections, domainsSectionName));
+  const handles = handlesIn(shown(sections, fdCheckSectionName));
   const expectations = [...guests.value.guests.values()].flatMap((guest) => {
-    const expectation = expectationOf(guest, facts.value, roots);
+    const expectation = expectationOf(guest, { host, facts: facts.value, domains: domains ?? [] }, roots);
     return expectation === undefined ? [] : [expectation];
   });
   const observed = parseEvidence(shown(sections, evidenceSectionName), expectations, host);
@@ -73,7 +117,13 @@ export function parseSnapshot(
   observed.value.forEach((observation, index) => {
     const expectation = expectations[index];
     if (expectation === undefined) return;
-    evidence.set(observation.guest, proveIsolation(observation, expectation));
+    const { domain } = expectation;
+    evidence.set(
+      observation.guest,
+      domain === undefined
+        ? proveIsolation(observation, expectation)
+        : proveXlIsolation(observation, expectation, handles.get(observation.guest)),
+    );
   });
   return success({
     host,
@@ -83,6 +133,7 @@ export function parseSnapshot(
     files: guests.value.files,
     evidence,
     sources: new Map(),
+    domains,
   });
 }
 
@@ -95,32 +146,49 @@ function shown(sections: ReadonlyMap<string, Uint8Array>, name: string): Uint8Ar
   return sections.get(name) ?? new Uint8Array();
 }
 
+/** What of a host decides what its guests' evidence is measured against. */
+interface Seen {
+  readonly host: string;
+  readonly facts: HostFacts;
+  readonly domains: readonly XenDomain[];
+}
+
 /**
- * What a guest's evidence is measured against: its recorded definition on the host's present QEMU. A guest whose record or
+ * What a guest's evidence is measured against: its recorded definition on the host's present QEMU or Xen. A guest whose record or
  * lease cannot be read has none, and so no evidence: that shows as drift.
  */
-function expectationOf(
-  guest: GuestFacts,
-  facts: HostFacts,
-  roots: HostRoots,
-): IsolationExpectation | undefined {
-  const capabilities = withQemu(capabilitiesFor(facts, guest.owner));
-  const logger = facts.logger;
-  if (guest.stored === undefined || guest.lease === undefined || capabilities === undefined) return undefined;
-  const { plan } = renderGuest({ ...guest.stored, name: guest.name }, capabilities, roots);
-  const { qemu } = capabilities;
-  return isolationExpectation(
-    plan,
-    guest.lease,
-    {
-      qemuDevice: qemu.device,
-      qemuInode: qemu.inode,
-      unprovable: unprovableLayers(capabilities),
-      profileFault: loadedFault(facts),
-      // Without that user nothing a logger runs as counts as right.
-      loggerUid: logger?.uid ?? -1,
-      loggerGid: logger?.gid ?? -1,
-    },
-    roots,
-  );
+function expectationOf(guest: GuestFacts, seen: Seen, roots: HostRoots): IsolationExpectation | undefined {
+  const { toolstack = 'qemu' } = guest;
+  const ready = readyHost({ ...capabilitiesFor(seen.facts, guest.owner), toolstack });
+  if (ready === undefined) return undefined;
+  return ready.toolstack === 'xl'
+    ? domainExpectation(guest, ready, seen, roots)
+    : qemuExpectation(guest, ready, seen, roots);
+}
+
+function qemuExpectation(guest: GuestFacts, host: HostWithQemu, { facts }: Seen, roots: HostRoots) {
+  if (guest.stored === undefined || guest.lease === undefined) return undefined;
+  const { plan } = renderGuest({ ...guest.stored, name: guest.name }, host, roots);
+  const { device, inode } = host.qemu;
+  const identities = { ...identitiesOf(facts, host), qemuDevice: device, qemuInode: inode };
+  return isolationExpectation(plan, guest.lease, identities, roots);
+}
+
+function domainExpectation(guest: GuestFacts, xen: HostWithXen, seen: Seen, roots: HostRoots) {
+  const { stored, lease, name, owner } = guest;
+  if (stored === undefined || lease === undefined) return undefined;
+  const { plan } = renderXlGuest({ ...stored, name, fleet: owner, host: seen.host }, xen, roots);
+  const domain = domainOf(plan.uuid, seen.domains);
+  return xlExpectation(plan, lease, stored.scheme === 'range', domain, identitiesOf(seen.facts, xen), roots);
+}
+
+function identitiesOf(facts: HostFacts, capabilities: HostWithQemu | HostWithXen) {
+  const { logger } = facts;
+  return {
+    unprovable: unprovableLayers(capabilities),
+    profileFault: loadedFault(facts),
+    // Without that user nothing a logger runs as counts as right.
+    loggerUid: logger?.uid ?? -1,
+    loggerGid: logger?.gid ?? -1,
+  };
 }

@@ -19,7 +19,9 @@ import {
   sharedSources,
 } from '../resources/guest/share-source-checks.ts';
 import { launchShares } from '../resources/guest/shares.ts';
-import { guestObstacles, renderGuest, withQemu } from '../resources/guest/render.ts';
+import { guestObstacles } from '../resources/guest/render.ts';
+import { readyHost, renderFor } from '../resources/guest/rendering.ts';
+import { domainObstacles, xlCautions } from '../resources/guest/xl-obstacles.ts';
 import {
   type OtherGuest,
   otherGuests,
@@ -177,14 +179,16 @@ function planGuest(
   },
   roots: HostRoots,
 ): Part {
-  const capabilities = capabilitiesWith(snapshot.facts, wish.host.qemuBinary);
-  const ready = withQemu(capabilities);
+  const { qemuBinary, toolstack } = wish.host;
+  const capabilities = capabilitiesWith(snapshot.facts, qemuBinary, toolstack);
+  const ready = readyHost(capabilities);
   const facts = snapshot.guests.get(desired.name);
   const users = before.users.offered.get(desired.scheme);
   const served = launchShares(desired, capabilities);
   const others = desired.shares.length === 0 ? [] : before.neighbours.others;
   const obstacles = [
     ...guestObstacles(desired, capabilities),
+    ...(toolstack === 'xl' ? domainObstacles(desired, snapshot.domains) : []),
     ...sharedDiskObstacles(desired, sameImages(desired, before.neighbours)),
     ...shareSourceObstacles(desired, snapshot.sources, served, roots),
     ...sharedShareObstacles(desired, others),
@@ -193,11 +197,16 @@ function planGuest(
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];
   if (obstacles.length > 0 || users === undefined || ready === undefined) return { ...nothing, obstacles };
-  const rendered = renderGuest(desired, ready, roots);
+  const rendered = renderFor(desired, ready, roots);
   const why = (layer: LayerName) => layerObstacle(layer, ready);
   const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
   const change = withRecordChecked(drift, facts);
   const { uploads } = before.neighbours;
+  const isRunning = snapshot.evidence.get(desired.name)?.running === true;
+  const cautions =
+    toolstack === 'xl'
+      ? xlCautions(desired, capabilities, isRunning)
+      : qemuCautions(desired, driversOf(rendered.plan.shares));
   const usersChange = before.users.operations.filter(({ id }) => id === qemuUsersStepId(desired));
   const after = [...before.host.ready, ...usersChange.map(({ id }) => id)];
   return {
@@ -208,7 +217,7 @@ function planGuest(
       change.action === 'noop'
         ? []
         : [
-            ...qemuCautions(desired, driversOf(rendered.plan.shares)),
+            ...cautions,
             ...shareSourceCautions(desired, snapshot.sources, served),
             ...sharedShareCautions(desired, others),
           ],

@@ -3,6 +3,7 @@ import type { GuestFacts } from '../resources/guest/facts.ts';
 import type { ShareSourceFacts } from '../resources/guest/share-sources.ts';
 import type { HostFacts } from '../resources/host/facts.ts';
 import type { QemuUsersFacts } from '../resources/qemu-users/facts.ts';
+import type { XenDomain } from '../toolstacks/xl/domains.ts';
 import type { UserScheme } from '../spec/qemu-users.ts';
 
 /** Everything one round trip showed about one host. */
@@ -19,4 +20,6 @@ export interface HostSnapshot {
   readonly evidence: ReadonlyMap<string, GuestEvidence>;
   /** Of the directories that were asked about, by path without empty and `.` parts (`plainPath`). */
   readonly sources: ReadonlyMap<string, ShareSourceFacts>;
+  /** Xen's, whoever made them; `undefined`: xl gave no answer. @default none */
+  readonly domains?: readonly XenDomain[] | undefined;
 }

@@ -57,7 +57,14 @@ export async function probeHost(access: ProbedHost, options: ProbeOptions): Prom
   if (!seen.ok) return seen;
   const { host } = access;
   const { facts } = seen.value;
-  const capabilities = withQemu(capabilitiesFor(facts, options.fleet));
+  const shown = capabilitiesFor(facts, options.fleet);
+  if (shown.toolstack === 'xl') {
+    const text = `the guests of ${host} are xl's: what probes start is QEMU in the jail of the other toolstack`;
+    return failure(
+      problem('probes-not-on-xl', text, { host, hint: 'Probe a host with toolstack = "qemu".' }),
+    );
+  }
+  const capabilities = withQemu(shown);
   if (capabilities === undefined || facts.unitTemplate === undefined) {
     return failure(
       problem('host-not-prepared', `${host} is not prepared for guests, so there is nothing to probe`, {

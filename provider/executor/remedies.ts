@@ -7,6 +7,8 @@ const bug = 'This is a mistake of Stockade: report it, with the step and what it
 export const remedies: Readonly<Record<string, string>> = {
   'guest-died':
     "Read QEMU's last words above; a wrong kernel, machine type or too little memory is what it is most often.",
+  'domain-died':
+    "Read xl's words above. What it is most often: too little free memory (xl info says free_memory), a user that is missing or has a domain's uid, a kernel that is no Linux, a directory /run/xen/qemu-root-N that was filled.",
   'guest-not-ready':
     'Look at the guest and its logs below /var/lib/stockade/guests on the host; the host may be overloaded.',
   'guest-still-runs':
@@ -45,6 +47,10 @@ export const remedies: Readonly<Record<string, string>> = {
   'host-in-use': "Destroy the fleet's guests and users on this host first.",
   'host-not-prepared': 'Make a stockade_host for it, and refer to it: `host = stockade_host.x.id`.',
   'no-qemu': 'Install QEMU on the host (Debian: `apt-get install qemu-system-x86`), or correct qemu_binary.',
+  'no-xl':
+    'Install Xen and its tools on the host (Debian: `apt-get install xen-system-amd64 qemu-system-xen`), or set toolstack = "qemu".',
+  'not-on-xen':
+    'Boot the host with Xen, so that it is its control domain; its services must run (systemctl status xen.service).',
   'qemu-untrusted':
     'QEMU runs as root until it has locked itself in: give it and every directory above it to root (chown root) and let nobody else write there (chmod go-w).',
   'missing-program': 'Install the program on the host; on Debian, `apt-get install` of its package.',

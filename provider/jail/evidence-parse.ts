@@ -7,6 +7,7 @@ import { bootIdOf, type Indexed, indexed, namespacesOf } from './evidence-index.
 import { hostNodesOf, nodesBelow } from './evidence-nodes.ts';
 import { namespaceOwners, sharedNamespaces } from './evidence-owners.ts';
 import { helperWentAway, processesOf, strangersOf } from './evidence-processes.ts';
+import { domainProcessesOf } from './evidence-domain.ts';
 import { parseProfiles } from './lsm.ts';
 import { loadedProfilesPath } from './lsm-profile.ts';
 import { type RawEvidence, type RawGuest, readEvidenceStream } from './evidence-stream.ts';
@@ -39,7 +40,12 @@ export function parseEvidence(
     expectations.map((expectation) => {
       const guest = raw.guests.get(expectation.guest);
       const unit = units.get(guestUnit(expectation.guest));
-      const processes = guest === undefined ? [] : processesOf(guest, raw, expectation, unit?.controlGroup);
+      const processes =
+        guest === undefined
+          ? []
+          : expectation.domain === undefined
+            ? processesOf(guest, raw, expectation, unit?.controlGroup)
+            : domainProcessesOf(guest, raw, expectation);
       return {
         host,
         guest: expectation.guest,

@@ -106,6 +106,21 @@ one_helper() {
   helpers=yes
   printf 'helper\\0%s\\0%s\\0%s\\0%s\\0' "$id" "$main" "$pids" "$many"
 }
+# one_domain: a guest of xl's. Its device model's root is libxl's; in a range its uid is that of the domid it has now, whatever was leased
+one_domain() {
+  case " $stats " in *' /run/xen/qemu-root-* '*) ;; *) stats="$stats /run/xen/qemu-root-*" links="$links /run/xen/qemu-root-*" ;; esac
+  case $uid:$domid in
+    :* | *: | *[!0-9:]*) uid='' ;;
+    *)
+      for pid in $pids; do
+        while IFS='\t ' read -r key value _; do [ "$key" != Uid: ] || break; done <"/proc/$pid/status" || continue
+        if [ "$((value - uid + domid))" -gt 0 ] && [ "$((value - uid + domid))" -le 32751 ]; then uid=$value; break; fi
+      done
+      uids="$uids|$uid"
+      ;;
+  esac
+  printf 'guest\\0%s\\0%s\\0%s\\0%s\\0%s\\0' "$guest" "$uid" "$main" "$pids" "$many"
+} 2>/dev/null
 # one_unit: its processes and the uid of its lease, by builtins alone
 one_unit() {
   guest=\${id#stockade-guest@} guest=\${guest%.service} uid='' shared=''
@@ -113,9 +128,13 @@ one_unit() {
   if [ -e "$state/guests/$guest/shares" ] || [ -d "/proc/$main/root/share" ]; then shared=guest; fi
   members "$guest"
   [ -z "$shared" ] || files="$files $run/guests/$guest/share-*.source"
+  domid=''
   if [ -r "$state/guests/$guest/lease" ]; then
-    while read -r key value _; do [ "$key" != uid ] || uid=$value; done <"$state/guests/$guest/lease"
+    while read -r key value _; do
+      case $key in domid) domid=$value ;; uid) uid=$value ;; esac
+    done <"$state/guests/$guest/lease"
   fi
+  if [ -e "$run/guests/$guest/xl.cfg" ]; then one_domain; return; fi
   case $uid in '' | *[!0-9]*) uid='' ;; *) uids="$uids|$uid" ;; esac
   case $main in '' | 0 | *[!0-9]*) ;; *) lines="$lines /proc/$main/mountinfo"; one_dev ;; esac
   stats="$stats $run/root/$guest" links="$links $run/root/$guest" files="$files $run/guests/$guest/disks"

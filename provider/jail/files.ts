@@ -1,13 +1,16 @@
-import { sh } from '../model/shell.ts';
+import { sh, words } from '../model/shell.ts';
 import type { LauncherStep } from './step.ts';
 
+/** Of the monitor, the serial console and what QEMU says itself. */
+const qemuFifos = ['qmp.in', 'qmp.out', 'serial', 'stderr'] as const;
+
 /** FIFOs in a directory only root can enter, and the segments of the logs, the loggers' own. */
-export function filesStep(): LauncherStep {
+export function filesStep(fifos: readonly string[] = qemuFifos): LauncherStep {
   return {
     name: 'files',
     comment: sh`FIFOs for the monitor and for what QEMU prints, in a directory only root can enter; the logs belong to the loggers' user`,
     body: sh`  set --
-  for fifo in qmp.in qmp.out serial stderr; do
+  for fifo in ${words(fifos)}; do
     if [ ! -p "$run/$fifo" ] || [ -L "$run/$fifo" ] || [ ! -O "$run/$fifo" ]; then set -- "$@" "$run/$fifo"; fi
   done
   [ $# -eq 0 ] || mkfifo -m 0600 -- "$@" || fail "cannot make $*"

@@ -1,4 +1,4 @@
-import type { LayerEvidence, LayerName } from '../model/evidence.ts';
+import type { LayerEvidence } from '../model/evidence.ts';
 import type { GuestObservation, ProcessObservation } from './observation.ts';
 
 /** What looking at one layer came to. */
@@ -16,7 +16,7 @@ export interface Findings {
  * meanwhile, is `unproven`; `effective` needs a running device model and nothing of these.
  */
 export function judge(
-  layer: LayerName,
+  layer: LayerEvidence['layer'],
   requested: string,
   observation: Pick<GuestObservation, 'running'>,
   findings: Findings,
@@ -54,9 +54,9 @@ export function namespaceParent(observation: GuestObservation): ProcessObservati
   return observation.processes.find((process) => process.role === 'namespace-parent');
 }
 
-/** QEMU and the helpers that serve it; the namespaces' own parent is root by design and declared as such. */
+/** QEMU and the helpers that serve it; the namespaces' own parent, and xl, are root by design and declared as such. */
 export function confinedProcesses(observation: GuestObservation): readonly ProcessObservation[] {
-  return observation.processes.filter((process) => process.role !== 'namespace-parent');
+  return observation.processes.filter(({ role }) => role !== 'namespace-parent' && role !== 'toolstack');
 }
 
 /** A process none of whose threads could be read has shown nothing. */

@@ -116,6 +116,18 @@ export interface IsolationExpectation {
   /** Device and inode of the QEMU binary the host has now, decimal as `stat -c '%d %i'` prints them. */
   readonly qemuDevice: number;
   readonly qemuInode: number;
+  /** Of a guest of xl's alone. */
+  readonly domain?: DomainExpectation;
+}
+
+/** What Xen has of a guest that xl runs. */
+export interface DomainExpectation {
+  readonly uuid: string;
+  /** `undefined`: it has no domain now. */
+  readonly domid: number | undefined;
+  /** xenstore's word. */
+  readonly deviceModelPid: number | undefined;
+  readonly killUid: number | undefined;
 }
 
 /** Device nodes of every guest's private /dev; `kvm` comes with the accelerator. */

@@ -14,7 +14,7 @@ export const logNames = ['serial', 'stderr'] as const;
 /** Limits of each logger beside the size of a file, which is a segment's. */
 export const loggerLimits = { core: 0, nofile: 16, msgqueue: 0, memlock: 0, locks: 0 } as const;
 
-function segmentBytes(logMaxKib: number): number {
+export function segmentBytes(logMaxKib: number): number {
   return Math.floor((logMaxKib * 1024) / logSegments);
 }
 
@@ -23,7 +23,7 @@ function segmentBytes(logMaxKib: number): number {
  * one is full. It stops at the end of input alone; on a full disk it drops what it holds and tries again. Whether a segment is full
  * it asks its last byte: no /proc is there to say how long a file is, and a pipe would show among the open files.
  */
-const loggerProgram: ShellText = sh`segment=0
+export const loggerProgram: ShellText = sh`segment=0
 [ ! "$2.0" -nt "$2.1" ] || segment=1
 while :; do
   : >"$2.$segment"

@@ -44,7 +44,7 @@ export function pidNamespaceCommand(plan: Pick<LaunchPlan, 'requests'>): ShellTe
     : sh`unshare --fork --kill-child`;
 }
 
-const layerOfNamespace: Readonly<Record<NamespaceKind, LayerName>> = {
+export const layerOfNamespace: Readonly<Record<NamespaceKind, LayerName>> = {
   mnt: 'mount-namespace',
   ipc: 'ipc-namespace',
   uts: 'uts-namespace',

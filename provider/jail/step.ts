@@ -27,6 +27,7 @@ export const stepExitCodes = {
   view: 53,
   'enter-view': 54,
   label: 55,
+  domain: 56,
 } as const;
 export type StepName = keyof typeof stepExitCodes;
 

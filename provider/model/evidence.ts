@@ -19,6 +19,9 @@ export const layerNames = [
 ] as const;
 export type LayerName = (typeof layerNames)[number];
 
+/** What Xen's guests have beside those: handles on Xen that are restricted to their own domain. */
+export const xenLayer = 'xen-handles';
+
 /** Layers a definition may switch off. A guest never runs as root, with privileges, or with files open that it does not need. */
 export const switchableLayers = [
   'chroot',
@@ -37,6 +40,18 @@ export const switchableLayers = [
 ] as const satisfies readonly LayerName[];
 export type SwitchableLayer = (typeof switchableLayers)[number];
 
+/** Layers that Xen's libxl does not give its device models: a definition for both toolstacks lets them be missing. */
+export const layersWithoutXl = [
+  'private-dev',
+  'uts-namespace',
+  'net-namespace',
+  'pid-namespace',
+  'cgroup-namespace',
+  'capabilities',
+  'no-new-privs',
+  'seccomp',
+] as const satisfies readonly LayerName[];
+
 /** What is to be done about a layer. `missing`: the host cannot give it, and the definition allows that. */
 export type LayerRequest = 'on' | 'off' | 'missing';
 export type LayerRequests = Readonly<Record<LayerName, LayerRequest>>;
@@ -46,7 +61,7 @@ export type LayerState = 'effective' | 'ineffective' | 'unproven' | 'missing' | 
 
 /** What one layer shows on the live processes. */
 export interface LayerEvidence {
-  readonly layer: LayerName;
+  readonly layer: LayerName | typeof xenLayer;
   readonly state: LayerState;
   readonly requested: string;
   readonly observed: string;
@@ -58,7 +73,8 @@ export interface LayerEvidence {
   readonly raw: readonly string[];
 }
 
-export type ProcessRole = 'device-model' | 'namespace-parent' | 'logger' | 'share-helper';
+/** `toolstack`: xl and the launcher above it, root's by design. */
+export type ProcessRole = 'device-model' | 'namespace-parent' | 'toolstack' | 'logger' | 'share-helper';
 
 /** Which process was looked at: names and command lines can be faked, these cannot. */
 export interface ProcessIdentity {

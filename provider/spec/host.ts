@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { field, plainText } from './field.ts';
+import { toolstacks } from '../model/toolstack.ts';
 import { nameSchema } from './names.ts';
 
 const probesSchema = z.strictObject({
@@ -14,18 +15,27 @@ const probesSchema = z.strictObject({
 });
 
 /** A hypervisor host to prepare: directories, launcher unit template, logger user. */
-export const hostSchema = z.strictObject({
-  name: field(nameSchema, "The host's name in the provider's inventory.", { forcesReplacement: true }),
-  qemuBinary: field(
-    plainText(4096)
-      .refine((path) => path.startsWith('/'), 'must be an absolute path')
-      .optional(),
-    'The QEMU system emulator to use. Default: `qemu-system-x86_64` as found in /usr/bin, /usr/local/bin, /usr/libexec or /usr/lib.',
-  ),
-  probes: field(
-    probesSchema.optional(),
-    'Probes the isolation of this host on request: device models started as those of guests are try what an attacker would. Apply fails where an attempt gets through; `probe_report` has the answers. Default: no probes.',
-  ),
-});
+export const hostSchema = z
+  .strictObject({
+    name: field(nameSchema, "The host's name in the provider's inventory.", { forcesReplacement: true }),
+    toolstack: field(
+      z.enum(toolstacks).default('qemu'),
+      'What runs the guests: `qemu` (QEMU under systemd) or `xl` (Xen: the host must run as its control domain). Definitions of guests are the same for both; what one cannot do is an error of the plan. It cannot change while the fleet has guests on the host. Default: `qemu`.',
+    ),
+    qemuBinary: field(
+      plainText(4096)
+        .refine((path) => path.startsWith('/'), 'must be an absolute path')
+        .optional(),
+      'The QEMU system emulator to use. Default: `qemu-system-x86_64` as found in /usr/bin, /usr/local/bin, /usr/libexec or /usr/lib; with `xl`, the device model that Xen was built with.',
+    ),
+    probes: field(
+      probesSchema.optional(),
+      'Probes the isolation of this host on request: device models started as those of guests are try what an attacker would. Apply fails where an attempt gets through; `probe_report` has the answers. Default: no probes.',
+    ),
+  })
+  .refine((host) => host.toolstack === 'qemu' || host.probes === undefined, {
+    path: ['probes'],
+    message: 'cannot be had with toolstack xl: what they start is QEMU in the jail of the other toolstack',
+  });
 
 export type HostSpec = z.output<typeof hostSchema>;

@@ -25,22 +25,24 @@ export function quickstartSettings(host: LabHost, image: GuestImage): Settings {
 }
 
 /**
- * `examples/quickstart` in a project folder of its own, so that its state and output lie outside of the checkout. What
+ * An example, `examples/quickstart` unless another is named, in a project folder of its own, so that its state and output lie outside of the checkout. What
  * `cdktf` and `terraform` get is what a user's shell would give them; nothing points them to the provider.
  */
 export class Quickstart {
   readonly folder: string;
+  readonly #example: string;
   /** How often the cdktf program was started. */
   cdktfStarts = 0;
 
-  constructor(settings: Settings) {
+  constructor(settings: object, example = 'quickstart') {
+    this.#example = example;
     this.folder = mkdtempSync(path.join(tmpdir(), 'stockade-quickstart-'));
     symlinkSync(path.join(root, 'node_modules'), path.join(this.folder, 'node_modules'));
     const project = JSON.parse(readFileSync(path.join(root, 'cdktf.json'), 'utf8')) as Record<
       string,
       unknown
     >;
-    const app = `node --import tsx ${word(path.join(root, 'examples/quickstart/main.ts')).text}`;
+    const app = `node --import tsx ${word(path.join(root, 'examples', example, 'main.ts')).text}`;
     writeFileSync(path.join(this.folder, 'cdktf.json'), JSON.stringify({ ...project, app }));
     writeFileSync(path.join(this.folder, 'settings.json'), JSON.stringify(settings), { mode: 0o600 });
     writeFileSync(path.join(this.folder, 'terraform.rc'), '');
@@ -48,7 +50,7 @@ export class Quickstart {
 
   /** Where Terraform runs. */
   get stackFolder(): string {
-    return path.join(this.folder, 'cdktf.out/stacks/quickstart');
+    return path.join(this.folder, 'cdktf.out/stacks', this.#example);
   }
 
   /** The real cdktf, through its command line. */

@@ -125,7 +125,7 @@ export function guestOf(host: BenchHost, name: string, change: Partial<GuestDesi
 export function wishOf(host: BenchHost, guests: number): HostWish {
   const at = { host: host.lab.name, fleet };
   return {
-    host: { ...at, qemuBinary: undefined },
+    host: { ...at, qemuBinary: undefined, toolstack: 'qemu' },
     users: [{ ...at, scheme: 'per-domain', ...domidsFor(guests), uidBase: undefined }],
     guests: guestNames(guests).map((name) => guestOf(host, name)),
     uploads: new Map(),

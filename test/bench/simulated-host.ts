@@ -49,7 +49,9 @@ function hostFacts({ guests }: HostWish, fleet: string): HostFacts {
     qemus: new Map(capabilities.qemu === undefined ? [] : [['', capabilities.qemu]]),
     operatingSystem: { id: 'debian', like: '', name: 'Debian GNU/Linux 12 (bookworm)' },
     record: { generation: 1 },
-    owners: new Map([[fleet, { generation: 1, digest: '', qemuBinary: undefined }]]),
+    owners: new Map([
+      [fleet, { generation: 1, digest: '', qemuBinary: undefined, toolstack: 'qemu' as const }],
+    ]),
     damaged: new Map(),
     directories: new Map(stateDirectories().map((path) => [path, rootDirectory])),
     unitTemplate: { type: 'file', mode: 0o644, uid: 0, gid: 0, sha256: unitTemplateSha256() },

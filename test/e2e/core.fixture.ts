@@ -14,6 +14,8 @@ import type { GuestEvidence } from '../../provider/model/evidence.ts';
 import type { OperationResult, Upload } from '../../provider/model/operation.ts';
 import { guestUnit } from '../../provider/model/paths.ts';
 import { sh, word } from '../../provider/model/shell.ts';
+import type { Toolstack } from '../../provider/model/toolstack.ts';
+import type { UserScheme } from '../../provider/spec/qemu-users.ts';
 import { type GuestDesired, plainGuest } from '../../provider/resources/guest/desired.ts';
 import { guestRemoval } from '../../provider/resources/guest/operations.ts';
 import { hostRemoval } from '../../provider/resources/host/operations.ts';
@@ -58,9 +60,19 @@ export class Core {
   readonly events: ExecutorEvent[] = [];
   readonly #host: TestHost;
   readonly #states: LayerStates;
+  readonly #toolstack: Toolstack;
+  readonly #scheme: UserScheme;
 
   /** `states`: those of a guest in order on this host. */
-  constructor(host: TestHost, fleet = 'first', states: LayerStates = containerStates) {
+  constructor(
+    host: TestHost,
+    fleet = 'first',
+    states: LayerStates = containerStates,
+    toolstack: Toolstack = 'qemu',
+    scheme: UserScheme = 'per-domain',
+  ) {
+    this.#toolstack = toolstack;
+    this.#scheme = scheme;
     this.fleet = fleet;
     this.#states = states;
     this.#host = host;
@@ -83,7 +95,7 @@ export class Core {
       host: this.#host.name,
       name,
       fleet: this.fleet,
-      scheme: 'per-domain',
+      scheme: this.#scheme,
       memoryMib: 64,
       vcpus: 1,
       machine: 'q35',
@@ -102,12 +114,12 @@ export class Core {
   wish(guests: readonly GuestDesired[], uploads: readonly Upload[] = []): HostWish {
     const { name } = this.#host;
     return {
-      host: { host: name, fleet: this.fleet, qemuBinary: undefined },
+      host: { host: name, fleet: this.fleet, qemuBinary: undefined, toolstack: this.#toolstack },
       users: [
         {
           host: name,
           fleet: this.fleet,
-          scheme: 'per-domain',
+          scheme: this.#scheme,
           firstDomid: 1,
           lastDomid: 64,
           uidBase: undefined,
@@ -156,7 +168,7 @@ export class Core {
     const results: OperationResult[] = [];
     for (const operations of [
       guests.flatMap((name) => guestRemoval({ host, name }, this.fleet, 'any')),
-      qemuUsersRemoval({ host, scheme: 'per-domain' }, this.fleet, 'any'),
+      qemuUsersRemoval({ host, scheme: this.#scheme }, this.fleet, 'any'),
       hostRemoval({ host }, this.fleet, 'any'),
     ]) {
       results.push(...value(await this.link.write(this.target, operations)).results);

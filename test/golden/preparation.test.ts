@@ -38,7 +38,9 @@ describe('the steps of', () => {
 
   it('preparing a host again, with AppArmor and a QEMU whose path needs quotes', async () => {
     const desired = hostDesired({ name: 'hv1', qemuBinary: "/opt/it's $(here)/qemu" }, 'prod');
-    const owners = new Map([['prod', { generation: 7, digest: '', qemuBinary: undefined }]]);
+    const owners = new Map([
+      ['prod', { generation: 7, digest: '', qemuBinary: undefined, toolstack: 'qemu' as const }],
+    ]);
     const facts = { owners, capabilities: withApparmor };
     const text = render(hostOperations({ change: update, desired, facts }));
     await expect(text).toMatchFileSnapshot('preparation/host-needs-quotes.sh');

@@ -150,7 +150,9 @@ describe('what a host prints of itself', () => {
       cgroupControllers: ['cpu', 'memory', 'pids'],
       lsm: ['capability', 'landlock', 'apparmor'],
     });
-    expect([...facts.owners]).toEqual([['test', { generation: 4, digest: 'd', qemuBinary: '/opt/qemu' }]]);
+    expect([...facts.owners]).toEqual([
+      ['test', { generation: 4, digest: 'd', qemuBinary: '/opt/qemu', toolstack: 'qemu' }],
+    ]);
     expect([...facts.damaged.keys()]).toEqual(['owners/broken']);
     expect(facts.guests).toEqual([{ guest: 'web1', owner: 'test' }]);
     expect(facts.userSets).toEqual([{ scheme: 'shared', owner: 'test' }]);

@@ -87,6 +87,80 @@ export class DataStockadeHostFactsQemuOutputReference extends cdktf.ComplexObjec
     return this.getStringAttribute('version');
   }
 }
+export interface DataStockadeHostFactsXen {
+}
+
+export function dataStockadeHostFactsXenToTerraform(struct?: DataStockadeHostFactsXen): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  return {
+  }
+}
+
+
+export function dataStockadeHostFactsXenToHclTerraform(struct?: DataStockadeHostFactsXen): any {
+  if (!cdktf.canInspect(struct) || cdktf.Tokenization.isResolvable(struct)) { return struct; }
+  if (cdktf.isComplexElement(struct)) {
+    throw new Error("A complex element was used as configuration, this is not supported: https://cdk.tf/complex-object-as-configuration");
+  }
+  const attrs = {
+  };
+  return attrs;
+}
+
+export class DataStockadeHostFactsXenOutputReference extends cdktf.ComplexObject {
+  private isEmptyObject = false;
+
+  /**
+  * @param terraformResource The parent resource
+  * @param terraformAttribute The attribute on the parent resource this class is referencing
+  */
+  public constructor(terraformResource: cdktf.IInterpolatingParent, terraformAttribute: string) {
+    super(terraformResource, terraformAttribute, false);
+  }
+
+  public get internalValue(): DataStockadeHostFactsXen | undefined {
+    let hasAnyValues = this.isEmptyObject;
+    const internalValueResult: any = {};
+    return hasAnyValues ? internalValueResult : undefined;
+  }
+
+  public set internalValue(value: DataStockadeHostFactsXen | undefined) {
+    if (value === undefined) {
+      this.isEmptyObject = false;
+    }
+    else {
+      this.isEmptyObject = Object.keys(value).length === 0;
+    }
+  }
+
+  // control_domain - computed: true, optional: false, required: false
+  public get controlDomain() {
+    return this.getBooleanAttribute('control_domain');
+  }
+
+  // device_model - computed: true, optional: false, required: false
+  public get deviceModel() {
+    return this.getStringAttribute('device_model');
+  }
+
+  // free_memory_mib - computed: true, optional: false, required: false
+  public get freeMemoryMib() {
+    return this.getNumberAttribute('free_memory_mib');
+  }
+
+  // total_memory_mib - computed: true, optional: false, required: false
+  public get totalMemoryMib() {
+    return this.getNumberAttribute('total_memory_mib');
+  }
+
+  // version - computed: true, optional: false, required: false
+  public get version() {
+    return this.getStringAttribute('version');
+  }
+}
 
 /**
 * Represents a `stockade_host_facts`
@@ -214,6 +288,12 @@ export class DataStockadeHostFacts extends cdktf.TerraformDataSource {
   // supervisor - computed: true, optional: false, required: false
   public get supervisor() {
     return this.getStringAttribute('supervisor');
+  }
+
+  // xen - computed: true, optional: false, required: false
+  private _xen = new DataStockadeHostFactsXenOutputReference(this, "xen");
+  public get xen() {
+    return this._xen;
   }
 
   // =========

@@ -19,9 +19,14 @@ export interface HostConfig extends cdktf.TerraformMetaArguments {
   readonly probes?: HostProbes;
   /**
   * The QEMU system emulator to use.
-  * @default `qemu-system-x86_64` as found in /usr/bin, /usr/local/bin, /usr/libexec or /usr/lib
+  * @default `qemu-system-x86_64` as found in /usr/bin, /usr/local/bin, /usr/libexec or /usr/lib; with `xl`, the device model that Xen was built with
   */
   readonly qemuBinary?: string;
+  /**
+  * What runs the guests: `qemu` (QEMU under systemd) or `xl` (Xen: the host must run as its control domain). Definitions of guests are the same for both; what one cannot do is an error of the plan. It cannot change while the fleet has guests on the host.
+  * @default `qemu`
+  */
+  readonly toolstack?: string;
 }
 export interface HostIntegrity {
 }
@@ -421,6 +426,7 @@ export class Host extends cdktf.TerraformResource {
     this._name = config.name;
     this._probes.internalValue = config.probes;
     this._qemuBinary = config.qemuBinary;
+    this._toolstack = config.toolstack;
   }
 
   // ==========
@@ -510,6 +516,22 @@ export class Host extends cdktf.TerraformResource {
     return this.getStringAttribute('supervisor');
   }
 
+  // toolstack - computed: true, optional: true, required: false
+  private _toolstack?: string;
+  public get toolstack() {
+    return this.getStringAttribute('toolstack');
+  }
+  public set toolstack(value: string) {
+    this._toolstack = value;
+  }
+  public resetToolstack() {
+    this._toolstack = undefined;
+  }
+  // Temporarily expose input value. Use with caution.
+  public get toolstackInput() {
+    return this._toolstack;
+  }
+
   // =========
   // SYNTHESIS
   // =========
@@ -519,6 +541,7 @@ export class Host extends cdktf.TerraformResource {
       name: cdktf.stringToTerraform(this._name),
       probes: hostProbesToTerraform(this._probes.internalValue),
       qemu_binary: cdktf.stringToTerraform(this._qemuBinary),
+      toolstack: cdktf.stringToTerraform(this._toolstack),
     };
   }
 
@@ -538,6 +561,12 @@ export class Host extends cdktf.TerraformResource {
       },
       qemu_binary: {
         value: cdktf.stringToHclTerraform(this._qemuBinary),
+        isBlock: false,
+        type: "simple",
+        storageClassType: "string",
+      },
+      toolstack: {
+        value: cdktf.stringToHclTerraform(this._toolstack),
         isBlock: false,
         type: "simple",
         storageClassType: "string",

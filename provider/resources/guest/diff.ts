@@ -5,7 +5,7 @@ import { fieldDifferences } from './differences.ts';
 import { type GuestDesired, guestAddress, type StoredGuest } from './desired.ts';
 import type { GuestFacts } from './facts.ts';
 import { guestIntegrity, integrityParts, standsAsAsked } from './integrity.ts';
-import type { RenderedGuest } from './render.ts';
+import type { Rendered } from './rendering.ts';
 import { missingLayers } from './requests.ts';
 import { driversFound, driversOf } from './share-words.ts';
 import { isolationChange } from './weakening.ts';
@@ -42,7 +42,7 @@ export function guestDiff(
   desired: GuestDesired,
   facts: GuestFacts | undefined,
   evidence: GuestEvidence | undefined,
-  rendered: RenderedGuest,
+  rendered: Rendered,
   why: (layer: LayerName) => string | undefined = () => undefined,
 ): Change {
   const address = guestAddress(desired);
@@ -60,7 +60,7 @@ export function guestDiff(
 function isolationOf(
   desired: GuestDesired,
   facts: GuestFacts | undefined,
-  rendered: RenderedGuest,
+  rendered: Rendered,
   why: (layer: LayerName) => string | undefined,
 ): Pick<Change, 'isolation'> {
   const { requests, shares } = rendered.plan;
@@ -112,7 +112,7 @@ function driftReasons(
   desired: GuestDesired,
   facts: GuestFacts,
   evidence: GuestEvidence | undefined,
-  rendered: RenderedGuest,
+  rendered: Rendered,
 ): readonly FieldReason[] {
   const redefined = fieldReasons(desired, facts.stored).length > 0;
   const found = guestIntegrity(facts, evidence, redefined ? undefined : rendered);

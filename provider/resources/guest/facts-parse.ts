@@ -69,6 +69,7 @@ export function parseGuests(bytes: Uint8Array, roots: HostRoots = defaultRoots):
       digest: record.get('digest') ?? '',
       stored,
       lease: leaseOf(lines.get('lease')),
+      ...(record.get('toolstack') === 'xl' ? { toolstack: 'xl' as const } : {}),
       missing: layersOf(record.get('missing')),
       launcherSha256: hashes.get(`${roots.state}/guests/${name}/launch`),
       dropInSha256: hashes.get(`${unitDirectory}/stockade-guest@${name}.service.d/10-stockade.conf`),
@@ -80,6 +81,7 @@ export function parseGuests(bytes: Uint8Array, roots: HostRoots = defaultRoots):
       shareFiles: new Map((extra.shares.get(name) ?? []).map((path) => [path, hashes.get(path)])),
       enabled: extra.enabled.has(name),
       foreignUnitFiles: extra.foreign.get(name) ?? [],
+      launchError: extra.ended.get(name),
       chroot: chrootOf(roomOf.get(name), extra.entries.get(name)),
       changedFiles:
         stored === undefined ? [] : uploadedDigests(stored).filter((digest) => !extra.files.has(digest)),
@@ -135,6 +137,7 @@ interface ExtraFacts {
   readonly entries: Map<string, string[]>;
   readonly shares: Map<string, string[]>;
   readonly files: Set<string>;
+  readonly ended: Map<string, string>;
 }
 
 function extraTokens(tokens: readonly string[]): ExtraFacts {
@@ -144,6 +147,7 @@ function extraTokens(tokens: readonly string[]): ExtraFacts {
     entries: new Map(),
     shares: new Map(),
     files: new Set(),
+    ended: new Map(),
   };
   const list = (of: Map<string, string[]>, name: string, value: string) =>
     of.set(name, [...(of.get(name) ?? []), value]);
@@ -157,6 +161,10 @@ function extraTokens(tokens: readonly string[]): ExtraFacts {
       case 'file':
         if (sha256Pattern.test(first)) extra.files.add(first);
         at += 2;
+        break;
+      case 'ended':
+        extra.ended.set(first, second);
+        at += 3;
         break;
       case 'foreign':
         list(extra.foreign, first, second);

@@ -3,6 +3,7 @@ import type { LayerName } from '../../model/evidence.ts';
 import type { ReadSection } from '../../model/operation.ts';
 import { defaultRoots, type HostRoots, unitDirectory, unitPlaces } from '../../model/paths.ts';
 import { type ShellText, sh, word, words } from '../../model/shell.ts';
+import type { Toolstack } from '../../model/toolstack.ts';
 import type { StoredGuest } from './desired.ts';
 
 /** What a host keeps of one guest, without its processes (those are in the evidence). */
@@ -16,6 +17,8 @@ export interface GuestFacts {
   /** `undefined` where the stored definition cannot be read: the record was damaged. */
   readonly stored: StoredGuest | undefined;
   readonly lease: GuestLease | undefined;
+  /** What it was made with, by the record. @default 'qemu' */
+  readonly toolstack?: Toolstack;
   /** Layers that it was written without, because the host could not give them. */
   readonly missing: readonly LayerName[];
   /** SHA-256 of the launcher as it is on disk; `undefined` without one. */
@@ -34,6 +37,8 @@ export interface GuestFacts {
   /** Unit files and drop-ins for this guest's unit that we did not write. */
   readonly foreignUnitFiles: readonly string[];
   readonly chroot: ChrootFacts | undefined;
+  /** Why its launch failed, or ended it; hostile until shown. @default it says nothing */
+  readonly launchError?: string | undefined;
   /** Digests of the uploaded files it starts that are gone, or no longer what they were uploaded as. */
   readonly changedFiles: readonly string[];
 }
@@ -94,6 +99,7 @@ for g do
         printf 'foreign\\0%s\\0%s\\0' "$g" "$f"
     done
   done
+  if [ -s ${run}/guests/$g/launch-error ] && IFS= read -r f <${run}/guests/$g/launch-error; then printf 'ended\\0%s\\0%.600s\\0' "$g" "$f"; fi
   [ ! -e ${state}/guests/$g/shares ] || printf 'share\\0%s\\0%s\\0' "$g" ${state}/guests/$g/shares
   for d in ${words(unitPlaces)}; do
     for f in "$d/stockade-share-$g:"* "$d/stockade-share-$g:"*.d/*; do

@@ -1,5 +1,5 @@
 import type { GuestEvidence, HelperEvidence, LayerEvidence } from '../../model/evidence.ts';
-import { firstOf } from '../shared/words.ts';
+import { firstOf, plainWords } from '../shared/words.ts';
 import { shareFilesDigest } from './share-files.ts';
 import type { GuestFacts } from './facts.ts';
 import type { RenderedGuest } from './render.ts';
@@ -40,7 +40,7 @@ export function guestIntegrity(
   fingerprint: Fingerprint | undefined,
 ): GuestIntegrity {
   return {
-    process: processState(evidence),
+    process: processState(facts, evidence),
     isolation: isolationState(evidence),
     chroot: chrootState(facts, evidence),
     unit: unitState(facts, fingerprint),
@@ -49,9 +49,10 @@ export function guestIntegrity(
   };
 }
 
-function processState(evidence: GuestEvidence | undefined): string {
+function processState({ launchError }: GuestFacts, evidence: GuestEvidence | undefined): string {
   if (evidence === undefined) return 'not observed';
-  if (!evidence.running) return 'not running';
+  if (!evidence.running)
+    return launchError === undefined ? 'not running' : `not running: ${plainWords(launchError, 400)}`;
   return evidence.lostHelpers.length === 0 ? 'ok' : `runs without its ${evidence.lostHelpers.join(' and ')}`;
 }
 
@@ -121,6 +122,8 @@ function namesOf(layers: readonly LayerEvidence[], all: readonly LayerEvidence[]
 
 function chrootState(facts: GuestFacts, evidence: GuestEvidence | undefined): string {
   const chroot = facts.chroot;
+  // libxl makes it, where the layer's evidence looks at it
+  if (facts.toolstack === 'xl') return 'ok';
   // After a reboot there is none until the launcher has made it.
   if (chroot === undefined) return evidence?.running === true ? 'directory is missing' : 'ok';
   const wrong: string[] = [];

@@ -9,11 +9,12 @@ import { healChroot } from './chroot-healing.ts';
 import type { GuestFacts } from './facts.ts';
 import { type LeasableUsers, leaseStep } from './lease.ts';
 import { collectFilesStep, reapStep, removeGuest } from './removal.ts';
-import type { RenderedGuest } from './render.ts';
+import type { Rendered } from './rendering.ts';
 import { installShareFiles, shareFilesDigest } from './share-files.ts';
 import { missingLayers } from './requests.ts';
 import { installUnit, startsAtBoot } from './unit-files.ts';
 import { reloadStep, startStep, stopStep } from './supervise.ts';
+import { startDomainStep } from './supervise-xl.ts';
 
 /** What the operations of one guest are made from. */
 export interface GuestOperationInput {
@@ -21,7 +22,7 @@ export interface GuestOperationInput {
   readonly desired: GuestDesired;
   readonly facts: GuestFacts | undefined;
   readonly users: LeasableUsers;
-  readonly rendered: RenderedGuest;
+  readonly rendered: Rendered;
   /** Content of the files to upload, by digest; those that the host has need not be here. */
   readonly uploads: ReadonlyMap<string, Upload>;
   /** Ids of operations in the same batch that must come first (host, users). */
@@ -72,8 +73,12 @@ export function guestOperations(input: GuestOperationInput): readonly Operation[
   if (facts !== undefined) chain.collect('reload', reloadStep(desired.name));
   if (restarts) chain.collect('stop', stopStep(desired.name));
   if (facts !== undefined) chain.add('chroot', healChroot(desired.name, restarts, roots));
-  if (restarts || change.action === 'create') chain.collect('start', startStep(desired.name, roots));
+  if (restarts || change.action === 'create') chain.collect('start', startOf(input, roots));
   return chain.operations;
+}
+
+function startOf({ desired, rendered }: GuestOperationInput, roots: HostRoots): CollectiveStep {
+  return rendered.toolstack === 'xl' ? startDomainStep(desired.name, roots) : startStep(desired.name, roots);
 }
 
 /** Operations that remove a guest and everything of it. It takes the record's owner to be `fleet`. */
@@ -152,9 +157,10 @@ function recordContent({ desired, rendered }: GuestOperationInput, generation: S
   const missing = missingLayers(rendered.plan.requests);
   const digest = shareFilesDigest(rendered.shareFiles);
   const shares = digest === undefined ? sh`` : sh` shares ${word(digest)}`;
+  const toolstack = rendered.toolstack === 'qemu' ? sh`` : sh` toolstack ${word(rendered.toolstack)}`;
   return sh`owner ${word(desired.fleet)} generation ${generation} digest ${word(guestDigest(desired))} files ${word(
     files.length === 0 ? 'none' : files.join(':'),
-  )} missing ${word(missing.length === 0 ? 'none' : missing.join(':'))} launcher ${word(rendered.launcherSha256)} dropin ${word(rendered.dropInSha256)}${shares} definition ${word(storeGuest(desired))}`;
+  )} missing ${word(missing.length === 0 ? 'none' : missing.join(':'))} launcher ${word(rendered.launcherSha256)} dropin ${word(rendered.dropInSha256)}${shares}${toolstack} definition ${word(storeGuest(desired))}`;
 }
 
 /** A new record, beside the lease that the step before has written; when it cannot be written, nothing of the guest stays. */

@@ -79,7 +79,10 @@ export function removeGuest(name: string, roots: HostRoots): ShellText {
   const unit = guestUnit(name);
   const state = word(roots.state);
   const directory = word(`${roots.state}/guests/${name}`);
-  return sh`rm -f -- ${word(startsAtBoot(name))}
+  return sh`if record_read ${directory}/record && [ "\${rec_toolstack-}" = xl ]; then
+  rm -f -- ${word(`/var/log/xen/qemu-dm-${name}.log`)}*
+fi
+rm -f -- ${word(startsAtBoot(name))}
 for place in ${words(unitPlaces)}; do
   for file in "$place"/${word(unit)} "$place"/${word(unit)}.d "$place"/${word(shareUnitPrefix(name))}*; do
     if [ -e "$file" ] || [ -L "$file" ]; then rm -rf -- "$file"; fi

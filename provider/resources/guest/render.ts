@@ -13,10 +13,12 @@ import { launchLimits } from './limits.ts';
 import { deviceObstacles } from './qemu-obstacles.ts';
 import { layerObstacles, layerRequests } from './requests.ts';
 import { launchShares, shareObstacles } from './shares.ts';
+import { xlObstacles } from './xl-obstacles.ts';
 import { type ShareFile, shareFiles } from './share-files.ts';
 
 /** The files a guest has on its host, as they should be. */
 export interface RenderedGuest {
+  readonly toolstack: 'qemu';
   readonly plan: LaunchPlan;
   readonly launcher: string;
   readonly launcherSha256: string;
@@ -75,6 +77,7 @@ export function renderGuest(
   const launcher = launcherScript(plan, roots);
   const dropIn = unitDropIn(plan);
   return {
+    toolstack: 'qemu',
     ...{ plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) },
     shareFiles: shareFiles(plan, roots),
   };
@@ -92,6 +95,8 @@ function sha256(text: string): string {
 export function guestObstacles(guest: GuestDesired, capabilities: HostCapabilities): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
   const at = { host: guest.host, resource };
+  if (capabilities.toolstack === 'xl')
+    return [...layerObstacles(guest, capabilities), ...xlObstacles(guest, capabilities)];
   const { qemu } = capabilities;
   if (qemu === undefined) {
     return [

@@ -5,9 +5,11 @@ import { layerNames } from '../../model/evidence.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { hasApparmor } from '../host/apparmor.ts';
 import { type GuestDesired, guestAddress, type StoredGuest } from './desired.ts';
+import { xlLayerObstacle } from './xl-obstacles.ts';
 
 /** Why a host cannot give a layer; `undefined` where it can. */
 export function layerObstacle(layer: LayerName, host: HostCapabilities): string | undefined {
+  if (host.toolstack === 'xl') return xlLayerObstacle(layer, host);
   const { qemu } = host;
   switch (layer) {
     case 'seccomp':
@@ -40,9 +42,9 @@ function lsmObstacle(host: HostCapabilities): string | undefined {
 /** A layer whose absence is no error: it is asked for only where the host has it. */
 export const whereTheHostHasIt: readonly LayerName[] = ['lsm'];
 
-/** A host without AppArmor has none of it; one that has and cannot use it lacks something that can be put right. */
+/** A host without AppArmor has none of it, nor has Xen; one that has and cannot use it lacks something that can be put right. */
 function isForgiven(layer: LayerName, host: HostCapabilities): boolean {
-  return whereTheHostHasIt.includes(layer) && !host.lsm.includes('apparmor');
+  return whereTheHostHasIt.includes(layer) && (host.toolstack === 'xl' || !host.lsm.includes('apparmor'));
 }
 
 /** Layer by layer what is asked for on this host. A layer that is neither allowed to be missing nor given stays `on`: the plan refuses it. */

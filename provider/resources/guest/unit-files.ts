@@ -2,7 +2,7 @@ import { guestUnit, unitDirectory, unitPlaces } from '../../model/paths.ts';
 import { type ShellText, sh, word, words } from '../../model/shell.ts';
 import { putFile } from '../shared/files.ts';
 import type { GuestDesired } from './desired.ts';
-import type { RenderedGuest } from './render.ts';
+import type { Rendered } from './rendering.ts';
 
 /** The link by which systemd starts the guest at boot. */
 export function startsAtBoot(name: string): string {
@@ -10,7 +10,7 @@ export function startsAtBoot(name: string): string {
 }
 
 /** The unit's drop-in and its place among what starts at boot; what others put beside it goes. */
-export function installUnit(desired: GuestDesired, rendered: RenderedGuest): ShellText {
+export function installUnit(desired: GuestDesired, rendered: Pick<Rendered, 'dropIn'>): ShellText {
   const unit = guestUnit(desired.name);
   const dropIns = `${unitDirectory}/${unit}.d`;
   const wants = `${unitDirectory}/multi-user.target.wants`;

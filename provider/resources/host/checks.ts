@@ -4,6 +4,7 @@ import { noQemuText, qemuSearchPaths } from '../../toolstacks/qemu/probe.ts';
 import { type HostDesired, hostAddress } from './desired.ts';
 import { capabilitiesWith, type HostFacts, type OperatingSystem } from './facts.ts';
 import { packagesOf } from './programs.ts';
+import { toolstackObstacles, xenObstacles } from './xen-checks.ts';
 
 /** What this host lacks, found before anything is touched. */
 export function hostObstacles(desired: HostDesired, facts: HostFacts): readonly Diagnostic[] {
@@ -32,7 +33,10 @@ export function hostObstacles(desired: HostDesired, facts: HostFacts): readonly 
       }),
     );
   }
-  return [...found, ...qemuObstacles(desired, facts)].map((diagnostic) => ({ ...at, ...diagnostic }));
+  const ofToolstack = desired.toolstack === 'xl' ? xenObstacles : qemuObstacles;
+  return [...found, ...ofToolstack(desired, facts), ...toolstackObstacles(desired, facts)].map(
+    (diagnostic) => ({ ...at, ...diagnostic }),
+  );
 }
 
 /**

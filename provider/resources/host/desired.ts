@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Address } from '../../model/address.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+import type { Toolstack } from '../../model/toolstack.ts';
 import type { HostSpec } from '../../spec/host.ts';
 import { unitTemplate } from '../../toolstacks/qemu/supervisor.ts';
 
@@ -11,10 +12,14 @@ export interface HostDesired {
   readonly fleet: string;
   /** `undefined`: found by search. */
   readonly qemuBinary: string | undefined;
+  readonly toolstack: Toolstack;
 }
 
-export function hostDesired(spec: HostSpec, fleet: string): HostDesired {
-  return { host: spec.name, fleet, qemuBinary: spec.qemuBinary };
+export function hostDesired(
+  { name, qemuBinary, toolstack = 'qemu' }: Pick<HostSpec, 'name' | 'qemuBinary'> & Partial<HostSpec>,
+  fleet: string,
+): HostDesired {
+  return { host: name, fleet, qemuBinary, toolstack };
 }
 
 export function hostAddress(host: { readonly host: string }): Address {
@@ -23,7 +28,9 @@ export function hostAddress(host: { readonly host: string }): Address {
 
 /** Names what a fleet asked for: written on its record. */
 export function hostDigest(desired: HostDesired): string {
-  return sha256(JSON.stringify([desired.qemuBinary ?? null]));
+  const { qemuBinary, toolstack } = desired;
+  // as it was before there was another toolstack
+  return sha256(JSON.stringify([qemuBinary ?? null, ...(toolstack === 'qemu' ? [] : [toolstack])]));
 }
 
 export function unitTemplateSha256(roots: HostRoots = defaultRoots): string {

@@ -10,9 +10,11 @@ export function hostDiff(desired: HostDesired, facts: HostFacts, roots: HostRoot
   const owner = facts.owners.get(desired.fleet);
   if (owner === undefined) return { address, action: 'create', disruption: 'none', reasons: [] };
   const found = hostIntegrity(facts, roots);
+  const running = { before: owner.toolstack, after: desired.toolstack, disruption: 'live' as const };
   const before = owner.qemuBinary ?? '(found by search)';
   const after = desired.qemuBinary ?? '(found by search)';
   const reasons: FieldReason[] = [
+    ...(running.before === running.after ? [] : [{ path: ['toolstack'], ...running }]),
     ...(before === after ? [] : [{ path: ['qemuBinary'], before, after, disruption: 'live' as const }]),
     ...hostIntegrityParts.flatMap((part) =>
       found[part] === 'ok'

@@ -3,6 +3,7 @@ import { namePattern } from '../../model/names.ts';
 import { defaultRoots, type HostRoots, unitTemplatePath } from '../../model/paths.ts';
 import { parseQemuCapabilities } from '../../toolstacks/qemu/capabilities.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
+import { parseXen } from '../../toolstacks/xl/probe.ts';
 import { profilePath } from '../../jail/lsm-profile.ts';
 import { parseGrepped } from '../shared/records.ts';
 import { parseApparmor } from './apparmor.ts';
@@ -111,6 +112,7 @@ function machineOf(
     cgroupControllers: names(single.get('controllers') ?? '', ' '),
     lsm: names(single.get('lsm') ?? '', ','),
     apparmorParser: single.get('apparmor-parser'),
+    xen: parseXen(many),
   };
 }
 
@@ -144,6 +146,7 @@ function ownersOf(records: ReturnType<typeof parseGrepped>['records']): Readonly
       generation,
       digest,
       qemuBinary: readStoredPath(record.values.get('qemu_binary')),
+      toolstack: record.values.get('toolstack') === 'xl' ? 'xl' : 'qemu',
     });
   }
   return owners;

@@ -9,8 +9,10 @@ import {
   unitPlaces,
 } from '../../model/paths.ts';
 import { joined, lines, type ShellText, sh, word, words } from '../../model/shell.ts';
+import type { Toolstack } from '../../model/toolstack.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { qemuAnswers, qemuSearchPaths } from '../../toolstacks/qemu/probe.ts';
+import { askXen } from '../../toolstacks/xl/probe.ts';
 import { profilePath } from '../../jail/lsm-profile.ts';
 import { grepRecords } from '../shared/records.ts';
 import { type ApparmorFacts, askApparmor } from './apparmor.ts';
@@ -51,6 +53,7 @@ export interface HostOwner {
   readonly digest: string;
   /** The QEMU this fleet chose; `undefined`: found by search. */
   readonly qemuBinary: string | undefined;
+  readonly toolstack: Toolstack;
 }
 
 export interface FileFacts {
@@ -85,7 +88,7 @@ export const hostSectionName = 'host';
 export const placesBeforeOurs = unitPlaces.slice(0, unitPlaces.indexOf(unitDirectory));
 
 /**
- * Reads the host in a constant number of processes (about 15; another 20 where QEMU has to be asked anew). Arguments are
+ * Reads the host in a constant number of processes (about 15; another 20 where QEMU has to be asked anew, six more on Xen). Arguments are
  * paths of QEMU binaries to ask beside those on record and the one found by search.
  */
 export function hostSection(roots: HostRoots = defaultRoots, binaries: readonly string[] = []): ReadSection {
@@ -107,6 +110,7 @@ host_line() {
       askRecords(roots),
       askUnit(roots),
       askApparmor(roots),
+      askXen,
       sh`host_say end end`,
     ]),
   };
@@ -241,12 +245,24 @@ export function reloadMarker(roots: HostRoots = defaultRoots): string {
   return `${roots.run}/reload`;
 }
 
-/** What counts where this QEMU is chosen; `undefined`: the one found by search. */
-export function capabilitiesWith(facts: HostFacts, binary: string | undefined): HostCapabilities {
-  return binary === undefined ? facts.capabilities : { ...facts.capabilities, qemu: facts.qemus.get(binary) };
+/** What counts where this QEMU and toolstack are chosen; `undefined`: the QEMU found by search. */
+export function capabilitiesWith(
+  facts: HostFacts,
+  binary: string | undefined,
+  toolstack: Toolstack = 'qemu',
+): HostCapabilities {
+  const { capabilities, qemus } = facts;
+  if (binary === undefined) return { ...capabilities, toolstack };
+  const qemu = qemus.get(binary);
+  const { xen } = capabilities;
+  if (toolstack === 'qemu' || xen === undefined) return { ...capabilities, toolstack, qemu };
+  const deviceModel =
+    qemu === undefined ? undefined : { path: qemu.binary, device: qemu.device, inode: qemu.inode };
+  return { ...capabilities, toolstack, qemu, xen: { ...xen, deviceModel } };
 }
 
-/** What counts for a fleet's guests on this host: with the QEMU it chose when it prepared the host. */
+/** What counts for a fleet's guests on this host: with the QEMU and toolstack it chose when it prepared the host. */
 export function capabilitiesFor(facts: HostFacts, fleet: string): HostCapabilities {
-  return capabilitiesWith(facts, facts.owners.get(fleet)?.qemuBinary);
+  const owner = facts.owners.get(fleet);
+  return capabilitiesWith(facts, owner?.qemuBinary, owner?.toolstack);
 }

@@ -13,6 +13,7 @@ import {
 import { clearProbes } from '../../jail/probes/step.ts';
 import { lines, type ShellText, sh, word, words } from '../../model/shell.ts';
 import { requireQemu } from '../../toolstacks/qemu/probe.ts';
+import { requireXen } from '../../toolstacks/xl/probe.ts';
 import { unitTemplate } from '../../toolstacks/qemu/supervisor.ts';
 import { hasApparmor, installProfile, removeProfile } from './apparmor.ts';
 import { accountsFunctions } from '../accounts/rewrite.ts';
@@ -105,18 +106,19 @@ function chain(
 
 /** Checks the host again, then its directories and records. */
 function prepare(desired: HostDesired, facts: Pick<HostFacts, 'owners'>, roots: HostRoots): ShellText {
-  const { fleet, qemuBinary } = desired;
+  const { fleet, qemuBinary, toolstack } = desired;
   const record = word(`${roots.state}/owners/${fleet}`);
   const generation = facts.owners.get(fleet)?.generation;
   const template = unitTemplateSha256(roots);
-  const chosen = qemuBinary === undefined ? sh`` : sh` qemu_binary ${word(storePath(qemuBinary))}`;
+  const binary = qemuBinary === undefined ? sh`` : sh` qemu_binary ${word(storePath(qemuBinary))}`;
+  const chosen = toolstack === 'qemu' ? binary : sh`${binary} toolstack ${word(toolstack)}`;
   return sh`[ -d /run/systemd/system ] || refuse no-supervisor 'systemd does not run on this host'
 missing=
 for program in ${words(requiredPrograms)}; do
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -z "$missing" ] || refuse missing-program "programs are missing:$missing"
-${requireQemu(qemuBinary)}
+${toolstack === 'qemu' ? requireQemu(qemuBinary) : requireXen(qemuBinary)}
 expect_record ${record} ${word(fleet)} ${generation ?? sh`none`}
 next=$((\${rec_generation:-0} + 1))
 for directory in ${words([...stateDirectories(roots), ...runDirectories(roots)])}; do

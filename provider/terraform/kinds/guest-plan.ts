@@ -1,16 +1,21 @@
+import type { Toolstack } from '../../model/toolstack.ts';
 import type { GuestDesired, GuestFile } from '../../resources/guest/desired.ts';
-import { isObject, type ObjectValue, type TerraformValue, UNKNOWN } from '../../tfplugin/types.ts';
+import { isObject, isUnknown, type ObjectValue, type TerraformValue, UNKNOWN } from '../../tfplugin/types.ts';
 import { referenceTo } from '../../executor/local-files.ts';
 import { intactOf } from '../integrity.ts';
 import { isSame } from '../lifecycle/settle.ts';
 import { guestParts } from './guest-schema.ts';
 
-/** A guest as planned: files by digest, running, intact. */
+/**
+ * A guest as planned: files by digest, running, intact.
+ * @param toolstack that of its host; `undefined`: not known
+ */
 export function planGuest(
   planned: ObjectValue,
   prior: ObjectValue | null,
   desired: GuestDesired | undefined,
   shareDrivers: ObjectValue | null | undefined,
+  toolstack?: Toolstack,
 ): ObjectValue {
   const { host, name } = planned;
   const whole = {
@@ -30,7 +35,13 @@ export function planGuest(
     share_drivers: shareDrivers === undefined ? driversAsKnown(planned, prior) : shareDrivers,
     integrity: intactOf(guestParts),
   };
-  return { ...whole, generation: planGeneration(whole, prior) };
+  const generation = planGeneration(whole, prior);
+  return { ...whole, ...(isUnknown(generation) ? plannedIds(prior, toolstack) : {}), generation };
+}
+
+/** Xen gives a new domid at each start, and the uid may follow it; a guest of QEMU's keeps what it leased. */
+function plannedIds(prior: ObjectValue | null, toolstack: Toolstack | undefined): ObjectValue {
+  return prior === null || toolstack === 'qemu' ? {} : { domid: UNKNOWN, uid: UNKNOWN };
 }
 
 /** Without the host: as they were known, while the shares are the same. */

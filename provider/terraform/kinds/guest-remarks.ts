@@ -4,6 +4,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { qemuCautions } from '../../resources/guest/cautions.ts';
 import { guestIsolation, plainGuest } from '../../resources/guest/desired.ts';
 import { layerObstacle, layerRequests, missingLayers } from '../../resources/guest/requests.ts';
+import { xlCautions } from '../../resources/guest/xl-obstacles.ts';
 import { driversFound, driversOf } from '../../resources/guest/share-words.ts';
 import { launchShares } from '../../resources/guest/shares.ts';
 import { type IsolationDefinition, isolationChange, type Standing } from '../../resources/guest/weakening.ts';
@@ -24,13 +25,25 @@ export function guestRemarks(
   const spec = parseKnown(guestSchema, config);
   const isolation =
     prospect.change === undefined ? foreseen(address, spec, prospect) : prospect.change.isolation;
+  const onHost = hostOf(prospect);
+  if (onHost?.toolstack === 'xl')
+    return [...isolationNews(address, isolation), ...memoryNews(address, spec, onHost, prospect)];
   const { accelerator = 'kvm', machine = 'q35', network = 'none' } = spec;
   const { host, name } = address;
-  const drivers = driversOn(spec, hostOf(prospect));
+  const drivers = driversOn(spec, onHost);
   return [
     ...isolationNews(address, isolation),
     ...qemuCautions({ host, name, accelerator, machine, network }, drivers),
   ];
+}
+
+function memoryNews(
+  { host, name }: Address,
+  { memoryMib = 0 }: Partial<GuestSpec>,
+  onHost: HostCapabilities,
+  { snapshot }: Prospect,
+): readonly Diagnostic[] {
+  return xlCautions({ host, name, memoryMib }, onHost, snapshot?.evidence.get(name)?.running === true);
 }
 
 /** Without operations to go by: from the definition, as far as it is known, and from what is known of the host. */

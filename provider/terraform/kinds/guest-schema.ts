@@ -28,7 +28,8 @@ export const guestResourceSchema: Schema = {
     domid: attribute.number({
       computed: true,
       keepWhenUpdated: true,
-      description: 'The domain id it has leased on its host.',
+      description:
+        "The domain id it has leased on its host. Of a guest of xl's: the one Xen gave it at its last start, another one after the next.",
     }),
     uid: attribute.number({
       computed: true,

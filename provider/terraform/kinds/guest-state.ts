@@ -4,11 +4,13 @@ import type { StoredGuest } from '../../resources/guest/desired.ts';
 import type { GuestFacts } from '../../resources/guest/facts.ts';
 import { guestIntegrity } from '../../resources/guest/integrity.ts';
 import { recordState } from '../../resources/guest/record-state.ts';
-import { renderGuest, withQemu } from '../../resources/guest/render.ts';
+import { readyHost, renderFor } from '../../resources/guest/rendering.ts';
 import { driversFound } from '../../resources/guest/share-words.ts';
 import { shareDriverTexts } from '../../resources/guest/shares.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { guestSchema } from '../../spec/guest.ts';
+import { domainUuid } from '../../toolstacks/xl/config.ts';
+import { domainOf, idsInDomain } from '../../toolstacks/xl/expectation.ts';
 import type { ObjectValue } from '../../tfplugin/types.ts';
 import { printableLine } from '../../model/printable.ts';
 import type { Found } from '../kind.ts';
@@ -31,8 +33,7 @@ export function findGuest(
     id: `${address.host}/${address.name}`,
     host: address.host,
     name: address.name,
-    domid: facts.lease?.domid ?? null,
-    uid: facts.lease?.uid ?? null,
+    ...idsNow(facts, address, snapshot),
     generation: facts.generation,
     state: evidence?.running === true ? 'running' : 'stopped',
     share_drivers: driversInUse(facts, snapshot),
@@ -44,6 +45,17 @@ export function findGuest(
   return { owners: facts.owner === '' ? [] : [facts.owner], state };
 }
 
+/** The domid it was leased; of a guest of xl's, what Xen gave it at its last start, and the uid that follows from that in a range. */
+function idsNow(facts: GuestFacts, { host, name }: Address, { domains }: HostSnapshot): ObjectValue {
+  const { lease, stored, toolstack, owner } = facts;
+  if (lease === undefined) return { domid: null, uid: null };
+  if (toolstack !== 'xl') return { domid: lease.domid, uid: lease.uid };
+  const domain = domainOf(domainUuid({ fleet: owner, host, name }), domains ?? []);
+  const follows = stored?.scheme === 'range';
+  const uid = follows && domain === undefined ? null : idsInDomain(lease, follows, domain).uid;
+  return { domid: domain?.domid ?? null, uid };
+}
+
 /** Names of files and words of processes are in it, which a guest or its host may have chosen. */
 function shown(integrity: Readonly<Record<string, string>>): ObjectValue {
   return Object.fromEntries(Object.entries(integrity).map(([part, text]) => [part, printableLine(text)]));
@@ -51,9 +63,13 @@ function shown(integrity: Readonly<Record<string, string>>): ObjectValue {
 
 /** What launcher and unit should be, by the record; not known for a host without a record of its QEMU. */
 function fingerprint(facts: GuestFacts, snapshot: HostSnapshot) {
-  const capabilities = withQemu(capabilitiesFor(snapshot.facts, facts.owner));
+  const { toolstack = 'qemu' } = facts;
+  const capabilities = readyHost({ ...capabilitiesFor(snapshot.facts, facts.owner), toolstack });
   if (facts.stored === undefined || capabilities === undefined) return undefined;
-  return renderGuest({ ...facts.stored, name: facts.name }, capabilities);
+  return renderFor(
+    { ...facts.stored, name: facts.name, fleet: facts.owner, host: snapshot.host },
+    capabilities,
+  );
 }
 
 /** Those of a guest as it was made: where the host would choose another now, the plan shows the change. */

@@ -5,12 +5,15 @@ import { type Diagnostic, failure, problem, type Result, success } from '../../m
 import type { LayerName } from '../../model/evidence.ts';
 import { namePattern } from '../../model/names.ts';
 import { guestUnit } from '../../model/paths.ts';
+import type { Toolstack } from '../../model/toolstack.ts';
 import { type GuestDesired, guestAddress } from '../../resources/guest/desired.ts';
 import { guestDiff } from '../../resources/guest/diff.ts';
 import { fileObstacles } from '../../resources/guest/file-obstacles.ts';
 import { withRecordChecked } from '../../resources/guest/record-state.ts';
 import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
-import { guestObstacles, renderGuest, withQemu } from '../../resources/guest/render.ts';
+import { guestObstacles } from '../../resources/guest/render.ts';
+import { readyHost, renderFor } from '../../resources/guest/rendering.ts';
+import { domainObstacles } from '../../resources/guest/xl-obstacles.ts';
 import { layerObstacle } from '../../resources/guest/requests.ts';
 import { shareSourceCautions, shareSourceObstacles } from '../../resources/guest/share-source-checks.ts';
 import { launchShares } from '../../resources/guest/shares.ts';
@@ -36,6 +39,8 @@ import { integrityProblems } from './integrity-problems.ts';
 export interface WantedGuest extends DefinedGuest {
   /** As Terraform shows them; `undefined` while the host is not known. */
   readonly shareDrivers: ObjectValue | null | undefined;
+  /** `undefined` while the host is not known. */
+  readonly toolstack?: Toolstack | undefined;
 }
 
 type Where = Pick<GuestDesired, 'host' | 'name'>;
@@ -52,6 +57,7 @@ async function want(
   return success({
     desired,
     uploads,
+    toolstack: prepared ? capabilitiesFor(snapshot.facts, fleet).toolstack : undefined,
     shareDrivers:
       desired.shares.length === 0 ? null : prepared ? shareDrivers(desired, snapshot, fleet) : undefined,
   });
@@ -74,6 +80,7 @@ function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): r
   const served = prepared ? launchShares(desired, capabilities) : [];
   return [
     ...(prepared ? guestObstacles(desired, capabilities) : []),
+    ...(prepared && capabilities.toolstack === 'xl' ? domainObstacles(desired, snapshot.domains) : []),
     ...shareSourceObstacles(desired, snapshot.sources, served),
     ...sharedShareObstacles(desired, otherGuests([desired], snapshot.guests)),
     ...fileObstacles(desired, uploads, snapshot.files),
@@ -82,7 +89,7 @@ function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): r
 
 function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
   const { desired, uploads } = wanted;
-  const capabilities = withQemu(capabilitiesFor(snapshot.facts, desired.fleet));
+  const capabilities = readyHost(capabilitiesFor(snapshot.facts, desired.fleet));
   const users = snapshot.users.get(desired.scheme);
   const offered = users === undefined ? undefined : leasable(users, desired.fleet);
   const inTheWay = obstacles(wanted, snapshot);
@@ -91,7 +98,7 @@ function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
     return failure(notPrepared(desired));
   if (offered === undefined) return failure(withoutUsers(desired));
   const facts = snapshot.guests.get(desired.name);
-  const rendered = renderGuest(desired, capabilities);
+  const rendered = renderFor(desired, capabilities);
   const why = (layer: LayerName) => layerObstacle(layer, capabilities);
   const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
   const change = withRecordChecked(drift, facts);
@@ -161,7 +168,8 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
       const generation = snapshot.guests.get(address.name)?.generation ?? 'any';
       return success(guestRemoval({ host: address.host, name: address.name }, fleet, generation));
     },
-    plan: (planned, prior, wanted) => planGuest(planned, prior, wanted?.desired, wanted?.shareDrivers),
+    plan: (planned, prior, wanted) =>
+      planGuest(planned, prior, wanted?.desired, wanted?.shareDrivers, wanted?.toolstack),
     verify: (address, { desired }, snapshot) =>
       integrityProblems(address, findGuest(snapshot, address, desired.fleet, {})),
     safety,

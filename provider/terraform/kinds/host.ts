@@ -53,6 +53,7 @@ function find(
       id: address.host,
       name: address.host,
       qemu_binary: ours.qemuBinary ?? null,
+      toolstack: ours.toolstack,
       integrity: {
         directories,
         unit_template: unitTemplate,
@@ -89,7 +90,8 @@ function work(desired: HostDesired, snapshot: HostSnapshot): Result<Work> {
 
 /** What the host is like does not change with an update; only another QEMU answers differently. */
 function plan(planned: ObjectValue, prior: ObjectValue | null): ObjectValue {
-  const sameQemu = prior !== null && (planned['qemu_binary'] ?? null) === (prior['qemu_binary'] ?? null);
+  const same = (name: string) => (planned[name] ?? null) === (prior?.[name] ?? null);
+  const sameQemu = prior !== null && same('qemu_binary') && same('toolstack');
   const facts = Object.keys(hostSummaryAttributes).map((name) => [
     name,
     (sameQemu ? prior[name] : undefined) ?? UNKNOWN,

@@ -49,7 +49,9 @@ const layerAttributes: Attributes = {
 };
 
 const processAttributes: Attributes = {
-  role: text('`device-model`, `namespace-parent` (holds the pid namespace), `logger` or `share-helper`.'),
+  role: text(
+    '`device-model`, `namespace-parent` (holds the pid namespace), `toolstack` (xl and its launcher), `logger` or `share-helper`.',
+  ),
   pid: count('As the host sees it.'),
   executable_device: count('Device number of the program it runs.'),
   executable_inode: count('Inode of the program it runs.'),

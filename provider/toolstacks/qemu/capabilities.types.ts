@@ -1,3 +1,6 @@
+import type { Toolstack } from '../../model/toolstack.ts';
+import type { XenCapabilities } from '../xl/capabilities.types.ts';
+
 /** What a host's own QEMU answers about itself. Flags are chosen from this, never from a version number alone. */
 export interface QemuCapabilities {
   /** Absolute path, symbolic links resolved. */
@@ -59,4 +62,8 @@ export interface HostCapabilities {
   readonly lsm: readonly string[];
   /** What loads AppArmor profiles, where it is of version 3.0 or later. */
   readonly apparmorParser: string | undefined;
+  /** What runs the guests, as the fleet that is asked about chose it. @default 'qemu' */
+  readonly toolstack?: Toolstack;
+  /** `undefined`: the host has no `xl`. */
+  readonly xen?: XenCapabilities | undefined;
 }

@@ -7,6 +7,27 @@ export function standstillKernel(): Buffer {
   return tinyKernel([0xfa, 0xf4, 0xeb, 0xfd]);
 }
 
+/**
+ * The same that waits for interrupts, and for its power button under Xen's firmware (PM1a at 0xb000, sleep type 0): Xen takes a processor
+ * that stands still with interrupts off for a guest that powers off. It says `U` on its serial port first.
+ */
+export function waitingKernel(): Buffer {
+  return tinyKernel([
+    0xfb, // sti
+    ...[0xba, 0xf8, 0x03, 0xb0, 0x55, 0xee], // mov dx, 0x3f8; mov al, 'U'; out dx, al
+    0xf4, // look: hlt
+    ...[0xba, 0x00, 0xb0, 0xed], // mov dx, PM1a status; in ax, dx
+    ...[0xa9, 0x00, 0x01, 0x74, 0xf6], // test ax, power button; jz look
+    ...[0xba, 0x04, 0xb0, 0xb8, 0x00, 0x20, 0xef], // mov dx, PM1a control; mov ax, sleep enable; out dx, ax
+    ...[0xf4, 0xeb, 0xfd], // off: hlt; jmp off
+  ]);
+}
+
+/** One that starts its machine again at once, by the keyboard controller. */
+export function restlessKernel(): Buffer {
+  return tinyKernel([0xb0, 0xfe, 0xe6, 0x64, 0xfb, 0xf4, 0xeb, 0xfd]); // mov al, 0xfe; out 0x64, al; sti; hlt
+}
+
 function tinyKernel(program: readonly number[]): Buffer {
   const image = Buffer.alloc(8192);
   const setupSectors = 0x1f1;

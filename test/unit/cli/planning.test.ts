@@ -52,7 +52,12 @@ describe('definitions as what each host is to be like', () => {
       ['hv1', true, 'per-domain range', 'web1 db1'],
       ['hv2', true, 'per-domain', 'web2'],
     ]);
-    expect(all[0]?.wish.host).toEqual({ host: 'hv1', fleet: 'prod', qemuBinary: '/opt/qemu' });
+    expect(all[0]?.wish.host).toEqual({
+      host: 'hv1',
+      fleet: 'prod',
+      qemuBinary: '/opt/qemu',
+      toolstack: 'qemu',
+    });
     expect(all[0]?.wish.guests[0]).toMatchObject({
       fleet: 'prod',
       kernel: { kind: 'host', path: '/boot/k' },

@@ -89,6 +89,14 @@ describe('refused at synth', () => {
     expect(() => new HypervisorHost(stack, 'again', { fleet, name: 'hv1', probes })).toThrow(message);
   });
 
+  it('probes of a host whose guests xl runs', () => {
+    const { stack, fleet } = stackWithHost();
+    const props = { fleet, name: 'hv1', toolstack: 'xl', probes: { run: '1' } } as const;
+    expect(() => new HypervisorHost(stack, 'again', props)).toThrow(
+      /probes cannot be had with toolstack xl/,
+    );
+  });
+
   it('a host that is not in the inventory', () => {
     const { stack, fleet } = stackWithHost();
     expect(() => new HypervisorHost(stack, 'hv2', { fleet })).toThrow(

@@ -61,6 +61,21 @@ describe('the plan of a guest', () => {
     expect(planGuest(other, served, desired, undefined)).toMatchObject({ share_drivers: UNKNOWN });
   });
 
+  it('leaves domid and uid open where Xen gives them anew, and where nobody knows', () => {
+    const held = { ...prior, domid: 7, uid: 200_007 };
+    const drifted = { ...held, state: 'stopped' };
+    const ids = (toolstack?: 'qemu' | 'xl') => {
+      const { domid, uid } = planGuest(drifted, drifted, desired, null, toolstack);
+      return [domid, uid];
+    };
+    expect(planGuest(held, held, desired, null, 'xl')).toEqual(held);
+    expect([ids('qemu'), ids('xl'), ids()]).toEqual([
+      [7, 200_007],
+      [UNKNOWN, UNKNOWN],
+      [UNKNOWN, UNKNOWN],
+    ]);
+  });
+
   it('leaves digests open while the definition is not wholly known', () => {
     const open = { ...prior, host: UNKNOWN, kernel: { file: UNKNOWN, host_file: null, sha256: UNKNOWN } };
     expect(planGuest(open, null, undefined, null)).toMatchObject({

@@ -102,8 +102,8 @@ users:
     expect(fleet.hosts['hv2']).toMatchObject({ user: 'root', sudo: false, hostKey: 'ssh-ed25519 BBBB' });
     expect(fleet.hosts['hv1']).toMatchObject({ user: 'ops', sudo: true, hostKey: 'ssh-ed25519 AAAA' });
     expect(hosts).toEqual([
-      { name: 'hv1', qemuBinary: '/usr/bin/qemu' },
-      { name: 'hv2', qemuBinary: '/usr/bin/qemu' },
+      { name: 'hv1', qemuBinary: '/usr/bin/qemu', toolstack: 'qemu' },
+      { name: 'hv2', qemuBinary: '/usr/bin/qemu', toolstack: 'qemu' },
     ]);
     expect(users.map(({ host, lastDomid }) => [host, lastDomid])).toEqual([
       ['hv1', 32],

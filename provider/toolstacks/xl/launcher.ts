@@ -1,0 +1,147 @@
+import { filesStep } from '../../jail/files.ts';
+import { leaseStep } from '../../jail/lease.ts';
+import {
+  logFunctions,
+  loggerProgram,
+  segmentBytes,
+  startLogger,
+  stderrLogMaxKib,
+} from '../../jail/logger.ts';
+import { closeInherited } from '../../jail/open-files.ts';
+import { guestPlaces } from '../../jail/places.ts';
+import { callSteps, type LauncherStep, renderStep } from '../../jail/step.ts';
+import { reapFunctions } from '../../jail/strays.ts';
+import { holdFunctions, reapStep } from '../../jail/uid-hold.ts';
+import { userStep } from '../../jail/user.ts';
+import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+import { lines, sh, type ShellText, word } from '../../model/shell.ts';
+import type { XlPlan } from './plan.ts';
+import { domainFunctions, domainStep, stopFunction } from './domain.ts';
+
+/** Xen's SHUTDOWN_reboot, as `xl list -v` shows it. */
+const rebootReason = '1';
+/** A guest that starts again more often than this is left down. */
+const restartLimit = 5;
+const restartWindowSeconds = 300;
+
+/**
+ * The launcher of one guest of xl's: a POSIX sh script to be read by people, at `guestPlaces(guest).launcher`, mode 0700, run by the
+ * guest's unit as the other toolstack's is. Verbs: `run` (the unit's main process, with xl below it), `stop` and `over`. Errors go
+ * to stderr, to the file `launchError`, and into the exit code (`stepExitCodes`).
+ */
+export function xlLauncherScript(plan: XlPlan, roots: HostRoots = defaultRoots): string {
+  const places = guestPlaces(plan.guest, roots);
+  const steps = [leaseStep(), userStep(), domainStep(plan), filesStep(fifos), launchStep(plan)];
+  return sh`#!/bin/sh
+# Starts and stops the guest ${word(plan.guest)} by Xen's xl. Made by Stockade: edits show as drift and are undone.
+#   launch run     what the guest's unit starts: makes the domain, and stays for as long as it is there
+#   launch stop    asks the guest to power off, waits, then ends its domain
+#   launch over    when the unit is over: ends what is left of the guest
+set -eu
+umask 077
+PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export PATH LC_ALL
+cd /
+
+guest=${word(plan.guest)}
+uuid=${word(plan.uuid)}
+lease=${word(places.lease)}
+log=${word(places.logDirectory)}
+run=${word(places.runDirectory)}
+launch_error=${word(places.launchError)}
+
+# fail TEXT: ends the launch, says at which step and why
+fail() {
+  printf 'stockade-launch: %s: %s\\n' "$step" "$1" >&2
+  [ -d "$run" ] || mkdir -p -- "$run" || :
+  printf '%s: %s\\n' "$step" "$1" >"$launch_error" || :
+  exit "$code"
+}
+
+${domainFunctions}
+
+${reapFunctions}
+${holdFunctions(roots)}
+
+${startLogger}
+${logFunctions}
+
+${separated([...steps, reapStep()])}
+
+${stopFunction(plan.shutdownTimeoutSeconds)}
+
+case \${1-} in
+  run)
+    ${closeInherited}
+    [ ! -f "$launch_error" ] || : >"$launch_error"
+${callSteps(steps)}
+    ;;
+  stop) stop_guest ;;
+  over)
+    ${closeInherited}
+    end_domain || :
+    remove_roots
+${callSteps([leaseStep(), reapStep()])}
+    ;;
+  *)
+    echo 'usage: launch run | stop' >&2
+    exit 64
+    ;;
+esac
+`.text;
+}
+
+/** QEMU opens PATH.in and PATH.out of a pipe, each both ways: had the log one name for both, the guest would read what it prints. */
+const fifos = ['serial', 'serial.in', 'stderr'] as const;
+
+function separated(steps: readonly LauncherStep[]): ShellText {
+  return lines(steps.map(renderStep).flatMap((step, index) => (index === 0 ? [step] : [sh``, step])));
+}
+
+/**
+ * A domain has started when it is no longer paused: libxl lets it go last, once its device model has told that it runs, which is after it
+ * has changed root, user and handles. A domain that has ended but for xl's record of it crashed, or wants to start again: that it does here,
+ * below the same unit, unless it does nothing else.
+ */
+function launchStep(plan: XlPlan): LauncherStep {
+  return {
+    name: 'launch',
+    comment: sh`xl, with the device model that it starts, in the unit's own control group; both ends of the pipes are opened first`,
+    body: sh`  printf '%s' ${word(plan.config)} >"$run/xl.cfg" || fail "cannot write $run/xl.cfg"
+  case $user in xen-qemuuser-domid*) printf 'device_model_user = "%s"\\n' "$user" >>"$run/xl.cfg" ;; esac
+  ln -sfn serial "$run/serial.out" || fail "cannot make $run/serial.out"
+  command exec 3<>"$run/serial" 4<>"$run/stderr" || fail "cannot open $run/stderr"
+  logger=${word(loggerProgram.text)}
+  start_logger stderr ${segmentBytes(stderrLogMaxKib)}
+  said=$!
+  start_logger serial ${segmentBytes(plan.serialLogMaxKib)}
+  starts=0
+  while :; do
+    xl create -F "$run/xl.cfg" </dev/null >&4 2>&1 3>&- 4>&- &
+    xl=$!
+    until is_up; do
+      if ! is_running "$xl"; then
+        status=0
+        wait "$xl" || status=$?
+        exec 4>&-
+        wait "$said" || :
+        [ "$status" -ne 0 ] || fail 'the guest powered off as soon as it was started'
+        fail "xl made no domain (exit status $status): $(why_not)"
+      fi
+      sleep 0.3
+    done
+    systemd-notify --ready --status="domain $domid"
+    wait "$xl" || :
+    look_for_domain || fail 'xl list gives no answer'
+    [ -n "$domid" ] || return 0
+    why=$reason
+    end_domain || fail "domain $domid cannot be ended"
+    [ "$why" = ${word(rebootReason)} ] || fail "the guest crashed (domain $domid, reason $why): its last words are in $log/serial.0 and serial.1"
+    IFS=. read -r now _ </proc/uptime
+    if [ "$starts" -eq 0 ] || [ "$((now - since))" -gt ${restartWindowSeconds} ]; then starts=0 since=$now; fi
+    starts=$((starts + 1))
+    [ "$starts" -le ${restartLimit} ] ||
+      fail "the guest starts again over and over (${restartLimit} times in ${restartWindowSeconds} s): its last words are in $log/serial.0 and serial.1"
+  done`,
+  };
+}

@@ -1,0 +1,29 @@
+import type { LaunchPlan } from '../../jail/launch-plan.ts';
+
+/** Everything the launcher of one xl guest is made from. Two equal plans render the same launcher, byte for byte. */
+export interface XlPlan
+  extends Pick<
+    LaunchPlan,
+    | 'guest'
+    | 'vcpus'
+    | 'requests'
+    | 'disks'
+    | 'shares'
+    | 'limits'
+    | 'serialLogMaxKib'
+    | 'shutdownTimeoutSeconds'
+    | 'restartPolicy'
+  > {
+  readonly uuid: string;
+  /** As xl reads it, but for who the device model runs as. */
+  readonly config: string;
+  /** The QEMU that libxl starts. */
+  readonly deviceModel: { readonly path: string; readonly device: number; readonly inode: number };
+  /** libxl looks the user up by itself, and takes a range's before the shared one. */
+  readonly sharedUser: boolean;
+}
+
+/** Below /dev, what xl and a device model of Xen's open beside what every guest's has. */
+export const xenDeviceNodes = ['evtchn', 'gntalloc', 'gntdev', 'hypercall', 'privcmd', 'xenbus'].map(
+  (name) => `xen/${name}`,
+);
