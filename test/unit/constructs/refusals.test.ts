@@ -92,9 +92,7 @@ describe('refused at synth', () => {
   it('probes of a host whose guests xl runs', () => {
     const { stack, fleet } = stackWithHost();
     const props = { fleet, name: 'hv1', toolstack: 'xl', probes: { run: '1' } } as const;
-    expect(() => new HypervisorHost(stack, 'again', props)).toThrow(
-      /probes cannot be had with toolstack xl/,
-    );
+    expect(() => new HypervisorHost(stack, 'again', props)).toThrow(/probes cannot be had with toolstack xl/);
   });
 
   it('a host that is not in the inventory', () => {
