@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { buildCli } from '../../scripts/build-cli.ts';
 import { delayProxy } from '../lab/delay-proxy.ts';
 import { standstillKernel } from '../lab/guest/standstill.ts';
 import { startLab } from '../lab/lab.ts';
+import { capture } from '../lab/process.ts';
 import { median, timed } from './measure.ts';
 
 export interface DistanceOptions {
@@ -98,14 +98,10 @@ async function measure(
   return { start: median(start), plan: median(plan), slowestHost: Math.max(...alone), apply };
 }
 
-function runProgram(folder: string, words: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, [...words], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${words.slice(1).join(' ')} ended with ${code}`)),
-    );
-  });
+async function runProgram(folder: string, words: readonly string[]): Promise<void> {
+  const ran = await capture(process.execPath, words, { cwd: folder });
+  if (ran.exitCode !== 0)
+    throw new Error(`${words.slice(1).join(' ')} ended with ${ran.exitCode}: ${ran.stderr}`);
 }
 
 export function showDistanceCost(cost: DistanceCost): string {
