@@ -1,42 +1,34 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostSnapshot } from '../../provider/engine/snapshot.ts';
-import { layersWithoutXl } from '../../provider/model/evidence.ts';
 import { guestUnit } from '../../provider/model/paths.ts';
-import { sh, word } from '../../provider/model/shell.ts';
+import { sh } from '../../provider/model/shell.ts';
 import type { GuestDesired } from '../../provider/resources/guest/desired.ts';
-import { lastPossibleDomid } from '../../provider/spec/qemu-users.ts';
-import { domainUuid } from '../../provider/toolstacks/xl/config.ts';
-import { domainOf } from '../../provider/toolstacks/xl/expectation.ts';
+import { xlConfig } from '../../provider/toolstacks/xl/config.ts';
 import { xenStates } from '../container-host.ts';
-import { restlessKernel, waitingKernel } from '../lab/guest/standstill.ts';
+import { waitingKernel } from '../lab/guest/standstill.ts';
 import { useXenHost } from '../lab/vitest.ts';
 import { Core, deviceModelOf, faultsOf, pending, stillKernel } from './core.fixture.ts';
-import { ends, value } from './preparation.fixture.ts';
+import { domainIn, onXen } from './xen-guest.fixture.ts';
 
 const running = useXenHost();
-const restless = '/srv/kernels/restless';
-/** Somebody else's domain. */
-const foreign = `name = "theirs"
-type = "hvm"
-memory = 32
-kernel = "${stillKernel}"
-vga = "none"
-vnc = 0
-`;
-
-/** What a guest of xl's has in common in these tests. */
-const onXen: Partial<GuestDesired> = {
-  accelerator: 'kvm',
-  shutdownTimeoutSeconds: 10,
-  isolation: { off: [], mayBeMissing: [...layersWithoutXl].sort(), hostDevMounts: false },
-};
-
-const domainIn = (snapshot: HostSnapshot, guest: GuestDesired) =>
-  domainOf(domainUuid(guest), snapshot.domains ?? []);
 
 beforeAll(async () => {
   await running.host.write(stillKernel, waitingKernel());
-  await running.host.write(restless, restlessKernel());
+});
+
+it('xl reads a configuration as it was meant, whatever its strings hold', async () => {
+  const commandLine = `quiet "]; on_crash='restart' \\x41 \\042 \\ $(reboot) \`id\` ünï`;
+  const path = '/dev/x,vdev=hda,access=rw';
+  const disks = [{ name: 'a', path, format: 'raw' as const, readonly: true, backing: [] }];
+  const whole = { name: 'odd', uuid: '5c8c4bb4-1b1d-4b4f-8b0a-7d8bd3f0a001', memoryMib: 32, vcpus: 1 };
+  const paths = { kernel: stillKernel, initrd: undefined, deviceModel: '/usr/libexec/x', serial: '/run/x' };
+  await running.host.write('/srv/odd.cfg', xlConfig({ ...whole, ...paths, commandLine, disks }));
+  const told = await running.host.run(['xl', 'create', '-n', '/srv/odd.cfg']);
+  const read = JSON.parse(told.slice(told.indexOf('{'))) as unknown;
+  expect(read).toMatchObject({
+    c_info: { name: 'odd', uuid: whole.uuid },
+    b_info: { cmdline: commandLine },
+    disks: [{ pdev_path: path, vdev: 'xvda', backend: 'phy' }],
+  });
 });
 
 describe('a guest of xl on a real Xen', () => {
@@ -108,110 +100,5 @@ describe('a guest of xl on a real Xen', () => {
     expect(handles?.raw.filter((line) => line.includes(' restricted '))).toEqual([]);
     expect(pending(wish, seen)).toEqual(['web1 restart integrity.isolation, integrity.launcher']);
     await core.converge(wish);
-  });
-
-  it('is left down when it does nothing but start again, and says so', async () => {
-    const wish = core.wish([web({ kernel: { kind: 'host', path: restless } })]);
-    const { operations } = value(await core.plan(wish));
-    await core.write(operations);
-    const seen = await core.until((now) => now.guests.get('web1')?.launchError !== undefined);
-    expect(seen.guests.get('web1')?.launchError).toContain('starts again over and over');
-    expect(seen.domains).toEqual([]);
-    await core.converge(core.wish([web()]));
-  });
-
-  it('does not touch a domain that has its name alone', async () => {
-    await running.host.write('/srv/foreign.cfg', foreign);
-    await running.host.run(['xl', 'create', '/srv/foreign.cfg']);
-    const wish = core.wish([web(), core.guest('theirs', onXen)]);
-    const planned = await core.plan(wish);
-    expect(planned.ok ? [] : planned.diagnostics).toMatchObject([
-      { code: 'domain-foreign', resource: `guest theirs on ${running.host.name}` },
-    ]);
-    expect(await running.host.run(['xl', 'list'])).toContain('theirs');
-    await running.host.run(['xl', 'destroy', 'theirs']);
-  });
-
-  it('leaves nothing when it is taken away', async () => {
-    const results = await core.leave(['web1']);
-    expect(ends(results).filter((end) => !/^(same|changed) /.test(end))).toEqual([]);
-    const left = await running.host.run(
-      sh`xl list; ls -d /var/lib/stockade /run/stockade /run/xen/qemu-root-* /var/log/xen/qemu-dm-web1.log* /etc/systemd/system/stockade-guest@* 2>/dev/null; getent passwd | grep xen-qemuuser; true`,
-    );
-    expect(
-      left
-        .trim()
-        .split('\n')
-        .slice(1)
-        .map((line) => line.split(/ +/)[0]),
-    ).toEqual(['Domain-0']);
-  });
-});
-
-describe('users of a range on a real Xen', () => {
-  let core: Core;
-  const db = (change: Partial<GuestDesired> = {}) => core.guest('db1', { ...onXen, ...change });
-
-  beforeAll(() => {
-    core = new Core(running.host, 'second', xenStates, 'xl', 'range');
-  });
-  afterAll(async () => {
-    await core.leave(['db1']);
-    await core.link.close();
-  });
-
-  it('are taken by domid, which nothing depends on', async () => {
-    const { snapshot } = await core.converge(core.wish([db()]));
-    const domain = domainIn(snapshot, db());
-    const base = snapshot.users.get('range')?.record?.uidBase ?? 0;
-    expect(domain?.killUid).toBe(base + (domain?.domid ?? 0));
-    await running.host.run(['systemctl', 'restart', guestUnit('db1')]);
-    const seen = await core.until((now) => now.evidence.get('db1')?.running === true);
-    expect(domainIn(seen, db())?.domid).not.toBe(domain?.domid);
-    expect(faultsOf(seen, core.wish([db()]), xenStates)).toEqual({});
-    expect(pending(core.wish([db()]), seen)).toEqual([]);
-  });
-
-  it('are refused by the plan where somebody else has one of them, and by libxl as well', async () => {
-    const seen = await core.see();
-    const base = seen.users.get('range')?.record?.uidBase ?? 0;
-    const next = base + (domainIn(seen, db())?.domid ?? 0) + 1;
-    await running.host.run(['useradd', '--no-create-home', '--uid', String(next), 'intruder']);
-    const planned = await core.plan(core.wish([db()]));
-    expect(planned.ok ? [] : planned.diagnostics).toMatchObject([{ code: 'user-clash' }]);
-    await running.host.exec(['systemctl', 'restart', guestUnit('db1')]);
-    const failed = await core.until((now) => now.guests.get('db1')?.launchError !== undefined);
-    expect(failed.guests.get('db1')?.launchError).toContain(`wanted to use uid ${next}`);
-    await running.host.run(['userdel', 'intruder']);
-    await core.converge(core.wish([db()]));
-  });
-
-  it('names what lies in an old root of a device model', async () => {
-    const domid = (domainIn(await core.see(), db())?.domid ?? 0) + 1;
-    const room = word(`/run/xen/qemu-root-${domid}`);
-    await running.host.run(sh`mkdir -p ${room} && touch ${room}/planted`);
-    await running.host.exec(['systemctl', 'restart', guestUnit('db1')]);
-    const failed = await core.until((now) => now.guests.get('db1')?.launchError !== undefined);
-    expect(failed.guests.get('db1')?.launchError).toContain(
-      `/run/xen/qemu-root-${domid} is not empty, 'planted' lies in it`,
-    );
-    await running.host.run(sh`rm -r ${room}`);
-    await core.converge(core.wish([db()]));
-  });
-});
-
-describe('users for every domid there can be', () => {
-  it('are made on the host in one batch, and removed again', async () => {
-    const core = new Core(running.host, 'third', xenStates, 'xl');
-    const { users, ...wish } = core.wish([]);
-    const all = { ...wish, users: users.map((one) => ({ ...one, lastDomid: lastPossibleDomid })) };
-    const count = async () =>
-      Number(await running.host.run(sh`grep -c '^xen-qemuuser-domid' /etc/passwd || true`));
-    const { results } = await core.converge(all);
-    expect(results.filter(({ id }) => id.endsWith(': users'))).toMatchObject([{ status: 'changed' }]);
-    expect(await count()).toBe(lastPossibleDomid);
-    await core.leave([]);
-    expect(await count()).toBe(0);
-    await core.link.close();
   });
 });
