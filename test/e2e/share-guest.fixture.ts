@@ -102,6 +102,11 @@ export async function runShareGuest(
     ],
     ...shares.flatMap((share) => shareArguments(share, bus)),
   ];
-  await host.run(sh`rm -f /root/share-serial; exec timeout --signal=KILL 280 ${words(argv)}`);
-  return readShareReport(readFileSync(host.pathFromHere('/root/share-serial')));
+  const ended = await host.exec(sh`rm -f /root/share-serial; exec timeout --signal=KILL 280 ${words(argv)}`);
+  const said = readFileSync(host.pathFromHere('/root/share-serial'));
+  if (ended.exitCode !== 0) {
+    const last = said.subarray(-4000).toString('latin1');
+    throw new Error(`the guest ended with ${ended.exitCode}: ${ended.stderr}\nits last words:\n${last}`);
+  }
+  return readShareReport(said);
 }

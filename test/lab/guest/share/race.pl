@@ -4,12 +4,15 @@ use warnings;
 
 our ($canary, $canary_name, $canary_directory, @ways_out);
 
-# Does what goes through the name that is being swapped, until the time is over; counts into a pipe's end for who waits.
+# A race in which nothing was swapped yet goes on for so long. Unit: seconds.
+use constant LATE => 60;
+
+# Does what goes through the name that is being swapped, until the time is over and `swapped` is there; returns its tries and hits.
 sub hammer {
-  my ($directory, $seconds) = @_;
-  my ($end, $tries, $hits) = (now() + $seconds, 0, 0);
+  my ($directory, $end, $swapped) = @_;
+  my ($tries, $hits) = (0, 0);
   my $target = "$directory/$canary_name";
-  while ($tries % 64 || now() < $end) {
+  while ($tries % 64 || now() < $end || defined $swapped && !-e $swapped && now() < $end + LATE) {
     my $kind = $tries++ % 8;
     if ($kind < 4) {
       if (sysopen(my $file, $target, O_RDONLY | O_NONBLOCK)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text) }
@@ -29,22 +32,27 @@ sub hammer {
   return ($tries, $hits);
 }
 
-# Two hammers on one name while `swap` runs; both are over when the time is.
+# Two hammers on one name while `swap` runs; all are over when the time is, and something was swapped.
 sub race {
   my ($seconds, $directory, $swap) = @_;
   pipe(my $read, my $write) or must(0, 'pipe');
   my $end = now() + $seconds;
   my $swaps = 0;
+  my $swapped = $swap ? "/swapped-$$" : undef;
   my $hammers = sub {
-    my ($tries, $hits) = hammer($directory, $seconds);
+    my ($tries, $hits) = hammer($directory, $end, $swapped);
     syswrite($write, "$tries $hits\n");
   };
   my $swapper = sub {
-    $swaps += $swap->() while now() < $end;
+    while (now() < $end || !$swaps && now() < $end + LATE) {
+      $swaps += $swap->();
+      write_file($swapped, '') if $swaps && !-e $swapped;
+    }
     syswrite($write, "0 0 $swaps\n");
   };
   my $passed = together($hammers, $hammers, $swap ? $swapper : ());
   close $write;
+  unlink $swapped if defined $swapped;
   my $total = 0;
   while (my $line = <$read>) {
     my ($tries, $hits, $swapped) = split ' ', $line;
@@ -64,10 +72,12 @@ sub prepare_swap {
   must(symlink($target, 'swap.link'), 'symlink');
 }
 
+# What a call that failed has left half done, the next ones bring to its end.
 sub swap_once {
-  rename('swap', 'swap.directory') && rename('swap.link', 'swap') or return 0;
-  rename('swap', 'swap.link') && rename('swap.directory', 'swap') or return 0;
-  return 2;
+  rename('swap', 'swap.directory');
+  my $swaps = rename('swap.link', 'swap') ? 1 : 0;
+  rename('swap', 'swap.link');
+  return rename('swap.directory', 'swap') ? $swaps + 1 : $swaps;
 }
 
 sub race_symlink {
