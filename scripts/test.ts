@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process';
 import { buildGuestImage } from '../test/lab/guest/image.ts';
 import { buildShareGuest } from '../test/lab/guest/share-image.ts';
 import { hostRoot } from '../test/lab/root.ts';
+import { vmImage } from '../test/lab/vm/image.ts';
+import { plainMachine } from '../test/lab/vm/plain.ts';
+import { xenMachine } from '../test/lab/vm/xen.ts';
 
 /** One of the checks that `npm test` consists of. */
 interface Check {
@@ -51,6 +54,8 @@ function passes({ name, command: [program, ...args] }: Check, quietly: boolean):
 async function prepareLab(): Promise<void> {
   const progress = (line: string) => console.log(line);
   await Promise.all([hostRoot(progress), buildGuestImage(progress), buildShareGuest(progress)]);
+  // each takes a processor for minutes, to boot once
+  for (const kind of [plainMachine, xenMachine]) await vmImage(kind, progress);
 }
 
 const [checked] = await Promise.all([Promise.all(quick.map((check) => passes(check, true))), prepareLab()]);

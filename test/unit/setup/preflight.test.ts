@@ -51,7 +51,7 @@ describe('obstacles', () => {
     const found = obstacles('/repository', { ...good, freeBytes: () => 0.5 * 1024 ** 3 });
     expect(found).toEqual([
       expect.stringMatching(
-        /lab has 0\.5 GiB of free disk space, 4 GiB are needed; free some, or set STOCKADE_CACHE/,
+        /lab has 0\.5 GiB of free disk space, 6 GiB are needed; free some, or set STOCKADE_CACHE/,
       ),
       '/repository has 0.5 GiB of free disk space, 1 GiB are needed; free some',
     ]);
