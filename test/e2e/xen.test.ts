@@ -85,20 +85,4 @@ describe('a guest of xl on a real Xen', () => {
     ]);
     await core.converge(wish);
   });
-
-  it('finds handles on Xen that are not restricted, and everything else of a device model started by hand', async () => {
-    const wish = core.wish([web({ memoryMib: 96 })]);
-    await running.host.run(
-      sh`sed -i 's/^dm_restrict = 1/dm_restrict = 0/; s/^  case $user in xen-qemuuser.*//' /var/lib/stockade/guests/web1/launch && systemctl restart stockade-guest@web1.service`,
-    );
-    const seen = await core.until((now) => now.evidence.get('web1')?.running === true);
-    const bad = (seen.evidence.get('web1')?.layers ?? []).filter(({ state }) => state === 'ineffective');
-    expect(bad.map(({ layer }) => layer).sort()).toEqual(
-      ['capabilities', 'chroot', 'ipc-namespace', 'mount-namespace', 'rlimits', 'user', 'xen-handles'].sort(),
-    );
-    const handles = bad.find(({ layer }) => layer === 'xen-handles');
-    expect(handles?.raw.filter((line) => line.includes(' restricted '))).toEqual([]);
-    expect(pending(wish, seen)).toEqual(['web1 restart integrity.isolation, integrity.launcher']);
-    await core.converge(wish);
-  });
 });
