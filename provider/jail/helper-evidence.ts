@@ -23,6 +23,8 @@ import {
 import { type Findings, judge, together } from './judge.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import { type HelperShare, helperShares } from './launch-share.ts';
+import { labelFindings, labelLines } from './lsm.ts';
+import { helperProfileOf } from './lsm-profile.ts';
 import type { GuestObservation, HelperObservation, ProcessObservation } from './observation.ts';
 import { helperCgroupLimits, helperRlimits } from './share-limits.ts';
 
@@ -46,7 +48,7 @@ function proveHelper(
 ): HelperEvidence {
   const running = serving(helper).length > 0;
   const prove = (layer: LayerName): LayerEvidence => {
-    if (layer === 'lsm') return label(expectation);
+    if (expectation.requests[layer] !== 'on' && layer === 'lsm') return notLabelled(expectation);
     if (!running) {
       return {
         layer,
@@ -56,7 +58,7 @@ function proveHelper(
         raw: [],
       };
     }
-    const { requested, findings, raw } = layerOf(layer, helper, share, observation);
+    const { requested, findings, raw } = layerOf(layer, { helper, share, observation, expectation });
     const shown = doubted(judge(layer, requested, { running }, findings, raw), strange(helper, share));
     const unprovable = expectation.unprovable[layer];
     return shown.state === 'unproven' && unprovable !== undefined ? { ...shown, unprovable } : shown;
@@ -82,12 +84,14 @@ interface Look {
   readonly raw: readonly string[];
 }
 
-function layerOf(
-  layer: Exclude<LayerName, 'lsm'>,
-  helper: HelperObservation,
-  share: HelperShare,
-  observation: GuestObservation,
-): Look {
+interface Case {
+  readonly helper: HelperObservation;
+  readonly share: HelperShare;
+  readonly observation: GuestObservation;
+  readonly expectation: IsolationExpectation;
+}
+
+function layerOf(layer: LayerName, { helper, share, observation, expectation }: Case): Look {
   switch (layer) {
     case 'user':
       return { requested: 'root: it makes files of any owner', findings: together(), raw: [] };
@@ -119,6 +123,8 @@ function layerOf(
       return cgroupLayer(helper, share);
     case 'open-files':
       return helperFilesFindings(helper, share, observation);
+    case 'lsm':
+      return labelLayer(helper, share, observation, expectation);
     default:
       return assertNever(layer);
   }
@@ -150,15 +156,27 @@ function cgroupLayer(helper: HelperObservation, share: HelperShare): Look {
   };
 }
 
-/** A security module knows QEMU alone so far. */
-function label({ requests }: IsolationExpectation): LayerEvidence {
-  const observed =
-    requests.lsm === 'on' ? 'there is no profile for helpers yet' : 'not asked for, or not on this host';
+function labelLayer(
+  { processes }: HelperObservation,
+  { driver }: HelperShare,
+  { profiles }: GuestObservation,
+  expectation: IsolationExpectation,
+): Look {
+  const profile = helperProfileOf(driver);
+  return {
+    requested: `AppArmor profile ${profile}, enforced, on every thread`,
+    findings: labelFindings(processes, { profiles }, expectation, () => profile),
+    raw: labelLines({ processes, profiles }),
+  };
+}
+
+/** Switched off with the guest's, or nothing that this host has. */
+function notLabelled({ requests }: IsolationExpectation): LayerEvidence {
   return {
     layer: 'lsm',
     state: requests.lsm === 'off' ? 'off' : 'missing',
     requested: 'nothing',
-    observed,
+    observed: 'not asked for, or not on this host',
     raw: [],
   };
 }

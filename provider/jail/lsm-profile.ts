@@ -1,10 +1,23 @@
 import { createHash } from 'node:crypto';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
+import type { LaunchShareDriver } from './launch-share.ts';
+import { exportPlace } from './share-places.ts';
 
 /** What a guest's processes are labelled: QEMU, the programs that start it and its namespaces' parent; its loggers. */
 export const guestProfile = 'stockade-guest';
 export const loggerProfile = 'stockade-guest-logger';
-export const profileNames = [guestProfile, loggerProfile] as const;
+/** Helpers that serve a share, with the programs that start them and their namespaces' parents. */
+export const helperProfile = 'stockade-guest-share';
+/** The same for the virtiofsd that makes the export the root of namespaces of its own (the Rust one): files there have no other names. */
+export const namespaceHelperProfile = 'stockade-guest-share-namespace';
+export const profileNames = [guestProfile, loggerProfile, helperProfile, namespaceHelperProfile] as const;
+
+/** The profile of the helper that serves a share by this driver. */
+export function helperProfileOf(driver: LaunchShareDriver): string {
+  return driver.kind === 'virtiofs' && driver.implementation === 'rust'
+    ? namespaceHelperProfile
+    : helperProfile;
+}
 
 export const apparmorDirectory = '/etc/apparmor.d';
 /** Where AppArmor's own unit finds it at boot. */
@@ -48,8 +61,9 @@ profile ${guestProfile} flags=(attach_disconnected) {
   owner /dev/** rw,
   /dev/{null,zero,full} rw,
   /dev/{random,urandom} r,
-  # directories that it serves to its guest itself, and a /proc of its pid namespace where that takes one
+  # directories that it serves to its guest itself, files that a share's helper hands it, and a /proc of its pid namespace where that takes one
   /share/[0-9]*/{,**} rwkl,
+  ${exportPlace}/{,**} rwk,
   mount fstype=proc options=(rw,nosuid,nodev,noexec) stockade-proc -> /proc/,
 
   # nobody's to read, not even while it is root
@@ -94,7 +108,58 @@ profile ${loggerProfile} {
   signal (send, receive) peer=${loggerProfile},
   signal (receive) peer=unconfined,
 }
+
+# Helpers that serve a share, in a root that shows programs and the export alone: outside the export nothing is written
+profile ${helperProfile} flags=(attach_disconnected) {
+${helperRules(helperProfile)}
+}
+
+# virtiofsd where it makes namespaces of its own: its root is the export then, so files there bear any name
+profile ${namespaceHelperProfile} flags=(attach_disconnected) {
+${helperRules(namespaceHelperProfile)}
+
+  /{,**} rwkl,
+  mount options=(rw,rslave) -> /,
+  mount fstype=proc -> /proc/,
+  mount options=(rw,bind) /proc/[0-9]*/fd/ -> /proc/,
+  mount options in (rw,bind,rbind) ${exportPlace}/ -> ${exportPlace}/,
+  pivot_root,
+  umount,
+}
 `;
+}
+
+/** What both kinds of helpers may: the privileges of a file server, programs, the export, connections that were handed to them. */
+function helperRules(profile: string): string {
+  return `  # setpriv: the bounding set; prlimit; the pid namespace and a /proc in it
+  capability setpcap,
+  capability sys_resource,
+  capability sys_admin,
+  # what it serves is done as the guest's users, on files of any owner
+  capability chown,
+  capability dac_override,
+  capability dac_read_search,
+  capability fowner,
+  capability fsetid,
+  capability mknod,
+  capability setfcap,
+  capability setgid,
+  capability setuid,
+  capability sys_chroot,
+
+  /{,usr/}{,s}bin/* mrix,
+  /usr/** mrix,
+  /{,usr/}lib{,32,64,x32}/** mrix,
+  /etc/{ld.so.cache,nsswitch.conf,passwd,group} r,
+  /proc/{,**} r,
+  /dev/null rw,
+  ${exportPlace}/{,**} rwkl,
+  mount fstype=proc options=(ro,nosuid,nodev,noexec) stockade-proc -> /proc/,
+
+  network unix,
+
+  signal (send, receive) peer=${profile},
+  signal (receive) peer=unconfined,`;
 }
 
 export function profileSha256(roots: HostRoots = defaultRoots): string {

@@ -1,8 +1,15 @@
 import type { LayerEvidence } from '../model/evidence.ts';
 import { sh, type ShellText, word } from '../model/shell.ts';
-import { judge } from './judge.ts';
+import { type Findings, judge } from './judge.ts';
 import type { IsolationExpectation, LaunchPlan } from './launch-plan.ts';
-import { guestProfile, loadedProfilesPath, loggerProfile, profileNames } from './lsm-profile.ts';
+import type { LaunchShareDriver } from './launch-share.ts';
+import {
+  guestProfile,
+  helperProfileOf,
+  loadedProfilesPath,
+  loggerProfile,
+  profileNames,
+} from './lsm-profile.ts';
 import type { GuestObservation, ProcessObservation } from './observation.ts';
 import type { LauncherStep } from './step.ts';
 
@@ -16,9 +23,46 @@ export function labelStep({ requests }: Pick<LaunchPlan, 'requests'>): LauncherS
   return {
     name: 'label',
     comment: sh`By this the kernel is told what confines the next program; held open on stdin, for soon there is no /proc`,
-    body: sh`  label=/proc/self/attr/apparmor/exec
+    body: openLabel(0),
+  };
+}
+
+function openLabel(descriptor: number): ShellText {
+  return sh`  label=/proc/self/attr/apparmor/exec
   [ -e "$label" ] || label=/proc/self/attr/exec
-  command exec 0>"$label" || fail "cannot open $label"`,
+  command exec ${descriptor}>"$label" || fail "cannot open $label"`;
+}
+
+/** Open from before a helper's view is entered, which has no /proc, until its next program. */
+const helperLabelDescriptor = 6;
+
+/** For the script of a guest's helpers; nothing where the layer is not asked for. */
+export interface HelperLabel {
+  readonly functions: ShellText;
+  /** A line while the host's /proc is there, by the shell that is to turn into the helper. */
+  readonly open: ShellText;
+  /** A line right before that; nothing but a builtin may come after it. */
+  readonly confine: (driver: LaunchShareDriver) => ShellText;
+  /** A redirection. */
+  readonly close: ShellText;
+}
+
+export function helperLabel(requests: LaunchPlan['requests']): HelperLabel {
+  if (requests.lsm !== 'on') return { functions: sh``, open: sh``, confine: () => sh``, close: sh`` };
+  return {
+    functions: sh`# By this the kernel is told what confines the next program; soon there is no /proc
+open_label() {
+  step=label
+${openLabel(helperLabelDescriptor)}
+}
+# confine PROFILE
+confine() {
+  printf 'exec %s' "$1" >&${helperLabelDescriptor} || fail "AppArmor has no profile $1: apply the host again"
+}
+`,
+    open: sh`    open_label\n`,
+    confine: (driver) => sh`      confine ${word(helperProfileOf(driver))}\n`,
+    close: sh` ${helperLabelDescriptor}>&-`,
   };
 }
 
@@ -56,17 +100,27 @@ esac`;
  * that name: a profile in complain mode stops nothing.
  */
 export function proveLsm(observation: GuestObservation, expectation: IsolationExpectation): LayerEvidence {
-  const { profileFault } = expectation;
+  const findings = labelFindings(observation.processes, observation, expectation, profileOf);
+  const requested = `AppArmor profiles ${guestProfile} and ${loggerProfile}, enforced, on every thread`;
+  return judge('lsm', requested, observation, findings, labelLines(observation));
+}
+
+/** What is wrong with the labels of these processes, and with what the kernel holds under their names. */
+export function labelFindings(
+  processes: readonly ProcessObservation[],
+  { profiles }: Pick<GuestObservation, 'profiles'>,
+  { profileFault }: Pick<IsolationExpectation, 'profileFault'>,
+  expected: (process: ProcessObservation) => string,
+): Findings {
   const wrong: string[] = [];
   const unknown: string[] = [];
-  for (const process of observation.processes) {
-    const expected = enforced(profileOf(process));
+  for (const process of processes) {
     if (process.labels.length === 0) unknown.push(`the label of the ${process.role} could not be read`);
     for (const label of process.labels) {
-      if (label !== expected) wrong.push(`the ${process.role} is ${JSON.stringify(label)}`);
+      if (label !== enforced(expected(process)))
+        wrong.push(`the ${process.role} is ${JSON.stringify(label)}`);
     }
   }
-  const { profiles } = observation;
   if (profiles === undefined) unknown.push("the kernel's list of profiles could not be read");
   else {
     for (const name of profileNames) {
@@ -77,8 +131,7 @@ export function proveLsm(observation: GuestObservation, expectation: IsolationEx
   }
   // what is not loaded has been said
   if (wrong.length === 0 && profileFault !== undefined) wrong.push(profileFault);
-  const requested = `AppArmor profiles ${profileNames.join(' and ')}, enforced, on every thread`;
-  return judge('lsm', requested, observation, { wrong, unknown }, labelLines(observation));
+  return { wrong, unknown };
 }
 
 const enforced = (profile: string): string => `${profile} (enforce)`;
@@ -88,7 +141,10 @@ function profileOf({ role }: Pick<ProcessObservation, 'role'>): string {
 }
 
 /** Whatever security module the host has: its own words on each process. */
-export function labelLines({ processes, profiles }: GuestObservation): readonly string[] {
+export function labelLines({
+  processes,
+  profiles,
+}: Pick<GuestObservation, 'processes' | 'profiles'>): readonly string[] {
   return [
     ...processes.flatMap(({ pid, role, labels }) =>
       [...new Set(labels)].map((label) => `${pid} ${role} ${label}`),

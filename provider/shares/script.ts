@@ -1,4 +1,6 @@
 import { type HelperShare, helperShares, type LaunchShare } from '../jail/launch-share.ts';
+import type { LaunchPlan } from '../jail/launch-plan.ts';
+import { type HelperLabel, helperLabel } from '../jail/lsm.ts';
 import { guestPlaces } from '../jail/places.ts';
 import { helperBounding, helperRlimits } from '../jail/share-limits.ts';
 import { sharePlaces, shareUnitPrefix } from '../jail/share-places.ts';
@@ -18,6 +20,7 @@ interface SharesPlan {
   readonly guest: string;
   readonly shares: readonly LaunchShare[];
   readonly restartPolicy: 'never' | 'on_crash';
+  readonly requests: LaunchPlan['requests'];
 }
 
 /**
@@ -32,6 +35,7 @@ export function sharesScript(plan: SharesPlan, roots: HostRoots): string {
     share,
     index: numbered.find((one) => one.share === share)?.index ?? 0,
   }));
+  const label = helperLabel(plan.requests);
   return sh`#!/bin/sh
 # Starts the helpers that share directories of the host with the guest ${word(plan.guest)}. Made by Stockade: edits show as drift and are undone.
 #   shares run TAG     what the helper's unit starts: looks at the directory, prepares the jail, ends as the parent of the helper's pid namespace
@@ -61,7 +65,7 @@ ${trustFunction}
 ${sourceFunctions}
 
 ${helperViewFunctions}
-
+${label.functions}
 # Each directory under limits of its own, by the helper that was chosen for it
 choose() {
   tag=$1
@@ -78,7 +82,7 @@ ${lines(served.map(({ share, index }) => settings(plan.guest, share, index, root
 start_helper() {
   step=helper
   case $tag in
-${lines(served.map(({ share }) => startCase(share)))}
+${lines(served.map(({ share }) => startCase(share, label)))}
   esac
 }
 
@@ -95,7 +99,7 @@ case \${1-} in
     ;;
   inside)
     choose "\${2-}"
-    make_view
+${label.open}    make_view
     start_helper
     ;;
   over)
@@ -127,16 +131,16 @@ function settings(guest: string, share: HelperShare, index: number, roots: HostR
  */
 const mountProc = sh`mount -t proc -o ro,nosuid,nodev,noexec stockade-proc /proc && `;
 
-function startCase(share: HelperShare): ShellText {
+function startCase(share: HelperShare, label: HelperLabel): ShellText {
   // the unit sets the number of open files: systemd takes what the kernel allows
   const { nofile: _files, ...others } = helperRlimits(share);
   const limits = Object.entries(others).map(([name, value]) => `--${name}=${value}`);
   const bounding = ['-all', ...helperBounding(share).map((name) => `+${name}`)].join(',');
   const command = isVirtiofs(share) ? virtiofsCommand(share.driver) : proxyCommand(share.driver.helper);
   return sh`    ${word(share.tag)})
-      exec prlimit ${words(limits)} \\
+${label.confine(share.driver)}      exec prlimit ${words(limits)} \\
         unshare --pid --fork --kill-child \\
-        sh -c '${isVirtiofs(share) ? mountProc : sh``}exec "$@" 4<&-' sh \\
+        sh -c '${isVirtiofs(share) ? mountProc : sh``}exec "$@" 4<&-${label.close}' sh \\
         setpriv --no-new-privs --bounding-set=${word(bounding)} --inh-caps=-all \\
         ${command}
       ;;`;

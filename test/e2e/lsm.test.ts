@@ -10,10 +10,14 @@ import { type LayerEvidence, layerNames } from '../../provider/model/evidence.ts
 import { guestUnit } from '../../provider/model/paths.ts';
 import { sh, type ShellText, word } from '../../provider/model/shell.ts';
 import { hostIntegrity, intactHost } from '../../provider/resources/host/integrity.ts';
+import { sharePlaces } from '../../provider/jail/share-places.ts';
+import { buildShareGuest } from '../lab/guest/share-image.ts';
+import { readShareReport } from '../lab/guest/share-report.ts';
 import { standstillKernel } from '../lab/guest/standstill.ts';
 import { useVmHost } from '../lab/vitest.ts';
 import { Core, pending, stillKernel } from './core.fixture.ts';
 import { ends, value } from './preparation.fixture.ts';
+import { closedDirectory, consoleUntil, shareGuest, shareOf } from './shares.fixture.ts';
 
 /** Guests start slowly on a machine that is itself emulated. */
 const timeout = 900_000;
@@ -182,6 +186,43 @@ ln -s ${word(profilePath)} /etc/apparmor.d/disable/stockade-guest`);
       'loggers: AppArmor has no profile stockade-guest-logger: apply the host again\n',
     );
     await heal();
+  });
+
+  it('lets helpers serve a guest and confines them too, each by the profile of its kind', async () => {
+    const { host } = running;
+    const shares = (['proxy', 'virtiofs', 'local'] as const).map((driver) => shareOf(driver, { driver }));
+    const { unpackedKernel, initrd } = await buildShareGuest();
+    await host.copyIn(unpackedKernel, '/root/share-kernel');
+    await host.copyIn(initrd, '/root/share-initrd');
+    await host.run(sh`install -d -m 0700 ${word(closedDirectory)}
+cd ${word(closedDirectory)}
+mkdir -p proxy virtiofs local
+chmod 0777 local
+dmesg --clear`);
+    const task = 'task=roundtrip at_once=1 files=20 big_mib=1 stay=1';
+    const sharing = shareGuest(core, 'sharing', shares, task, { memoryMib: 192 });
+    const { results } = await core.apply(core.wish([sharing]));
+    expect(ends(results).filter((end) => !/^(same|changed) /.test(end))).toEqual([]);
+    const { steps, problem } = readShareReport(await consoleUntil(core, 'sharing', /^SHARE-DONE .*\n/m));
+    expect(problem).toBe('');
+    expect(steps.filter(({ passed }) => !passed)).toEqual([]);
+    expect(new Set(steps.map(({ tag }) => tag))).toEqual(new Set(['proxy', 'virtiofs', 'local']));
+    expect((await host.exec(sh`dmesg | grep 'apparmor="DENIED"'`)).stdout).toBe('');
+
+    const helpers = (snapshot: HostSnapshot) => snapshot.evidence.get('sharing')?.helpers ?? [];
+    const seen = await core.see();
+    expect(states(seen, 'sharing')).toEqual(every);
+    const { user: _root, ...ofHelper } = every;
+    expect(
+      helpers(seen).map(({ layers }) => Object.fromEntries(layers.map(({ layer, state }) => [layer, state]))),
+    ).toEqual([ofHelper, ofHelper]);
+    await host.run(sh`sed -i 's/confine stockade-guest-share.*/:/' ${word(sharePlaces('sharing', 0).script)}
+systemctl restart ${word(guestUnit('sharing'))}`);
+    const broken = await core.until((now) => helpers(now).every(({ running: runs }) => runs));
+    expect(
+      helpers(broken).map(({ layers }) => layers.find(({ layer }) => layer === 'lsm')?.observed),
+    ).toEqual(Array(2).fill(expect.stringContaining('the share-helper is "unconfined"')));
+    expect(ends(await core.leave(['sharing'])).filter((end) => !/^(same|changed) /.test(end))).toEqual([]);
   });
 
   it('is there after what the host does at boot, and gone with the host', async () => {

@@ -59,7 +59,7 @@ accounts_rewrite 'keep stockade-logger auto'
 ### after: host hv1: logger user
 apparmor_hashes() {
   hashes=
-  for policy in /sys/kernel/security/apparmor/policy/profiles/stockade-guest.[0-9]* /sys/kernel/security/apparmor/policy/profiles/stockade-guest-logger.[0-9]*; do
+  for policy in /sys/kernel/security/apparmor/policy/profiles/stockade-guest.[0-9]* /sys/kernel/security/apparmor/policy/profiles/stockade-guest-logger.[0-9]* /sys/kernel/security/apparmor/policy/profiles/stockade-guest-share.[0-9]* /sys/kernel/security/apparmor/policy/profiles/stockade-guest-share-namespace.[0-9]*; do
     for file in "$policy/sha1" "$policy/sha256"; do
       value=
       if [ -r "$file" ]; then read -r value <"$file" || :; fi
@@ -70,9 +70,9 @@ apparmor_hashes() {
 loaded() {
   known=
   while read -r name mode; do
-    case $name in stockade-guest | stockade-guest-logger) [ "$mode" != '(enforce)' ] || known="$known $name" ;; esac
+    case $name in stockade-guest | stockade-guest-logger | stockade-guest-share | stockade-guest-share-namespace) [ "$mode" != '(enforce)' ] || known="$known $name" ;; esac
   done </sys/kernel/security/apparmor/profiles
-  for name in stockade-guest stockade-guest-logger; do
+  for name in stockade-guest stockade-guest-logger stockade-guest-share stockade-guest-share-namespace; do
     case "$known " in *" $name "*) ;; *) return 1 ;; esac
   done
 }
@@ -81,7 +81,7 @@ as_recorded() {
   [ ! -f /var/lib/stockade/apparmor ] || read -r recorded </var/lib/stockade/apparmor || :
   read -r kernel </proc/sys/kernel/osrelease
   apparmor_hashes
-  now="1e6e741dfb7435e507aa0fd590024a12749a5081d1eec077fb39e8cb7d34f998 $kernel $hashes"
+  now="67f17ba137c496c074233a7debec4ba8c282cf481fdb6f46f5d07babb743d18e $kernel $hashes"
   [ "$recorded" = "$now" ]
 }
 if [ -f /etc/apparmor.d/stockade-guest ] && [ "$(stat -c '%a %u %g' /etc/apparmor.d/stockade-guest)" != '644 0 0' ]; then
@@ -116,8 +116,9 @@ profile stockade-guest flags=(attach_disconnected) {
   owner /dev/** rw,
   /dev/{null,zero,full} rw,
   /dev/{random,urandom} r,
-  # directories that it serves to its guest itself, and a /proc of its pid namespace where that takes one
+  # directories that it serves to its guest itself, files that a share'\''s helper hands it, and a /proc of its pid namespace where that takes one
   /share/[0-9]*/{,**} rwkl,
+  /export/{,**} rwk,
   mount fstype=proc options=(rw,nosuid,nodev,noexec) stockade-proc -> /proc/,
 
   # nobody'\''s to read, not even while it is root
@@ -161,6 +162,80 @@ profile stockade-guest-logger {
 
   signal (send, receive) peer=stockade-guest-logger,
   signal (receive) peer=unconfined,
+}
+
+# Helpers that serve a share, in a root that shows programs and the export alone: outside the export nothing is written
+profile stockade-guest-share flags=(attach_disconnected) {
+  # setpriv: the bounding set; prlimit; the pid namespace and a /proc in it
+  capability setpcap,
+  capability sys_resource,
+  capability sys_admin,
+  # what it serves is done as the guest'\''s users, on files of any owner
+  capability chown,
+  capability dac_override,
+  capability dac_read_search,
+  capability fowner,
+  capability fsetid,
+  capability mknod,
+  capability setfcap,
+  capability setgid,
+  capability setuid,
+  capability sys_chroot,
+
+  /{,usr/}{,s}bin/* mrix,
+  /usr/** mrix,
+  /{,usr/}lib{,32,64,x32}/** mrix,
+  /etc/{ld.so.cache,nsswitch.conf,passwd,group} r,
+  /proc/{,**} r,
+  /dev/null rw,
+  /export/{,**} rwkl,
+  mount fstype=proc options=(ro,nosuid,nodev,noexec) stockade-proc -> /proc/,
+
+  network unix,
+
+  signal (send, receive) peer=stockade-guest-share,
+  signal (receive) peer=unconfined,
+}
+
+# virtiofsd where it makes namespaces of its own: its root is the export then, so files there bear any name
+profile stockade-guest-share-namespace flags=(attach_disconnected) {
+  # setpriv: the bounding set; prlimit; the pid namespace and a /proc in it
+  capability setpcap,
+  capability sys_resource,
+  capability sys_admin,
+  # what it serves is done as the guest'\''s users, on files of any owner
+  capability chown,
+  capability dac_override,
+  capability dac_read_search,
+  capability fowner,
+  capability fsetid,
+  capability mknod,
+  capability setfcap,
+  capability setgid,
+  capability setuid,
+  capability sys_chroot,
+
+  /{,usr/}{,s}bin/* mrix,
+  /usr/** mrix,
+  /{,usr/}lib{,32,64,x32}/** mrix,
+  /etc/{ld.so.cache,nsswitch.conf,passwd,group} r,
+  /proc/{,**} r,
+  /dev/null rw,
+  /export/{,**} rwkl,
+  mount fstype=proc options=(ro,nosuid,nodev,noexec) stockade-proc -> /proc/,
+
+  network unix,
+
+  signal (send, receive) peer=stockade-guest-share-namespace,
+  signal (receive) peer=unconfined,
+
+  /{,**} rwkl,
+  mount options=(rw,rslave) -> /,
+  mount fstype=proc -> /proc/,
+  mount options=(rw,bind) /proc/[0-9]*/fd/ -> /proc/,
+  mount options in (rw,bind,rbind) /export/ -> /export/,
+  pivot_root,
+  umount,
 }
 '
 put() {

@@ -73,7 +73,7 @@ for owner in '/srv/it is/state/owners'/*; do
 done
 if [ -w /sys/kernel/security/apparmor/.remove ]; then
   while read -r name mode; do
-    case $name in stockade-guest | stockade-guest-logger) ;; *) continue ;; esac
+    case $name in stockade-guest | stockade-guest-logger | stockade-guest-share | stockade-guest-share-namespace) ;; *) continue ;; esac
     printf '%s' "$name" >/sys/kernel/security/apparmor/.remove || fail apparmor-remove "$name cannot be removed from the kernel"
     changed
   done <<END

@@ -19,6 +19,7 @@ const debian13: HostWithQemu = {
   qemu: qemuOfVersion['10.0'],
   virtiofsd: { path: '/usr/libexec/virtiofsd', kind: 'rust', translatesIds: true },
 };
+const apparmor = { lsm: ['capability', 'apparmor'], apparmorParser: '/usr/sbin/apparmor_parser' } as const;
 const written = { readonly: false, maxFileMib: 1024 } as const;
 const proxy = sampleShare({ driver: 'proxy' });
 /** Whatever a path may have that a shell, QEMU or systemd could read as something else. */
@@ -60,6 +61,11 @@ const cases: Readonly<Record<string, Case>> = {
       isolation: { off: ['mount-namespace', 'private-dev'], mayBeMissing: [], hostDevMounts: false },
     },
   },
+  labelled: {
+    host: { ...debian12, ...apparmor },
+    guest: { shares: [proxy, sampleShare({ tag: 'v', driver: 'virtiofs' })] },
+  },
+  'labelled-namespace': { host: { ...debian13, ...apparmor }, guest: { shares: [sampleShare()] } },
   'each-needs-quotes': {
     host: debian12,
     guest: {
