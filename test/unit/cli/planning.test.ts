@@ -165,6 +165,22 @@ describe('what is taken away', () => {
     const ids = order(joinPlans(removals, made).operations);
     expect(ids.indexOf('guest new on hv1: record')).toBeLessThan(ids.indexOf('guest old on hv1: collect'));
   });
+
+  it('leaves its users to a guest of the same batch, however its removal ends', () => {
+    const removals = planRemovals(snapshot({ old: 'prod' }), {
+      fleet: 'prod',
+      keeps: ({ kind }) => kind !== 'guest',
+    });
+    const address = { kind: 'guest', host: 'hv1', name: 'new' } as const;
+    const lease: Operation = {
+      ...{ id: 'guest new on hv1: lease', address, needs: [] },
+      step: { kind: 'own', body: sh`true` },
+    };
+    const { operations } = joinPlans(removals, { changes: [], operations: [lease] });
+    const ids = order(operations);
+    expect(ids.indexOf('guest old on hv1: remove')).toBeLessThan(ids.indexOf('guest new on hv1: lease'));
+    expect(operations.at(-1)?.needs).toEqual([]);
+  });
 });
 
 it('everything is wanted where nothing is said', () => {
