@@ -13,7 +13,7 @@ import { observeFacts, type SeenHost } from './facts.ts';
 import { type Fragment, importedDefinition } from './importing.ts';
 import { type FleetPlan, planIntents } from './planning.ts';
 import { type ProbedHost, probeHosts, probesNotRun } from './probing.ts';
-import { type SavedPlan, savedAddresses } from './saved-plan.ts';
+import { type SavedPlan, savedChanges } from './saved-plan.ts';
 import { idlePatterns, selectionOf } from './selection.ts';
 
 /** How many hosts are worked on at the same time where nothing is said. */
@@ -73,7 +73,7 @@ export async function plan(definitions: Definitions, options: PlanOptions = {}):
   return linked(fleet, options.link, async (link) => {
     const planned = await planIntents(asked, {
       ...{ fleet, unreachable, parallelism, link: link.hosts },
-      ...(saved === undefined ? {} : { about: (host: string) => savedAddresses(saved, host) }),
+      ...(saved === undefined ? {} : { about: (host: string) => savedChanges(saved, host) }),
     });
     return success(planned, [
       ...idlePatterns([...limit, ...exclude], definitions),
