@@ -1,16 +1,14 @@
 import type { HostSnapshot } from '../../engine/snapshot.ts';
-import { isolationProblems } from '../../engine/verify.ts';
 import { type Address, describeAddress } from '../../model/address.ts';
 import { type Diagnostic, failure, problem, type Result, success } from '../../model/diagnostic.ts';
 import type { LayerName } from '../../model/evidence.ts';
 import { namePattern } from '../../model/names.ts';
-import { guestUnit } from '../../model/paths.ts';
 import type { Toolstack } from '../../model/toolstack.ts';
 import { type GuestDesired, guestAddress } from '../../resources/guest/desired.ts';
 import { guestDiff } from '../../resources/guest/diff.ts';
 import { fileObstacles } from '../../resources/guest/file-obstacles.ts';
 import { withRecordChecked } from '../../resources/guest/record-state.ts';
-import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
+import { guestOperations, guestRemoval } from '../../resources/guest/operations.ts';
 import { guestObstacles } from '../../resources/guest/render.ts';
 import { readyHost, renderFor } from '../../resources/guest/rendering.ts';
 import { domainObstacles } from '../../resources/guest/xl-obstacles.ts';
@@ -26,8 +24,9 @@ import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { guestSchema } from '../../spec/guest.ts';
 import { type DefinedGuest, defineGuest } from '../../executor/defined-guest.ts';
+import { guestSafety } from '../../executor/halt.ts';
 import type { LocalFiles } from '../../executor/local-files.ts';
-import type { Kind, Safety, Wish, Work } from '../kind.ts';
+import type { Kind, Wish, Work } from '../kind.ts';
 import { isObject, type ObjectValue, type TerraformValue } from '../../tfplugin/types.ts';
 import { planGuest } from './guest-plan.ts';
 import { guestRemarks } from './guest-remarks.ts';
@@ -172,14 +171,6 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
       planGuest(planned, prior, wanted?.desired, wanted?.shareDrivers, wanted?.toolstack),
     verify: (address, { desired }, snapshot) =>
       integrityProblems(address, findGuest(snapshot, address, desired.fleet, {})),
-    safety,
+    safety: guestSafety,
   };
 }
-
-const safety: Safety = {
-  runs: ({ name }, snapshot) => snapshot.evidence.get(name)?.running === true,
-  dangers: ({ name }, snapshot) => isolationProblems(name, snapshot),
-  halt: ({ host, name }, fleet, snapshot) =>
-    guestStop({ host, name }, fleet, snapshot.guests.get(name)?.generation ?? 'any'),
-  haltByHand: ({ name }) => `systemctl stop ${guestUnit(name)}`,
-};
