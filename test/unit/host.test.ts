@@ -13,6 +13,7 @@ import { parseHost } from '../../provider/resources/host/facts-parse.ts';
 import { hostIntegrity, intactHost } from '../../provider/resources/host/integrity.ts';
 import { profileSha256 } from '../../provider/jail/lsm-profile.ts';
 import { hostOperations } from '../../provider/resources/host/operations.ts';
+import { sampleQemu } from '../samples.ts';
 
 const state = '/var/lib/stockade';
 const directories = [
@@ -223,6 +224,9 @@ describe('what a host lacks', () => {
     expect(codes(read())).toEqual([]);
     expect(codes(read(without('systemd')))).toEqual(['no-supervisor']);
     expect(codes(read(without('asked', 'identity')))).toEqual(['no-qemu']);
+    const chosen = { ...hostDesired({ name: 'hv1' }, 'test'), qemuBinary: '/opt/nothing' };
+    expect(codes(read(), chosen)).toEqual(['no-qemu']);
+    expect(codes({ ...read(), qemus: new Map([['/opt/nothing', sampleQemu]]) }, chosen)).toEqual([]);
     expect(
       hostObstacles(wish, read([...prepared, ['missing', 'setpriv'], ['missing', '$(odd)']])),
     ).toMatchObject([

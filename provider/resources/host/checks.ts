@@ -34,18 +34,32 @@ export function hostObstacles(desired: HostDesired, facts: HostFacts): readonly 
     );
   }
   const ofToolstack = desired.toolstack === 'xl' ? xenObstacles : qemuObstacles;
-  return [...found, ...ofToolstack(desired, facts), ...toolstackObstacles(desired, facts)].map(
-    (diagnostic) => ({ ...at, ...diagnostic }),
-  );
+  return [
+    ...found,
+    ...ofToolstack(desired, facts),
+    ...silentQemu(desired, facts),
+    ...toolstackObstacles(desired, facts),
+  ].map((diagnostic) => ({ ...at, ...diagnostic }));
 }
 
-/**
- * A binary that was not asked yet is checked by the first step, before it touches anything. Layers that a QEMU cannot give are for
- * each guest's definition to weigh.
- */
+/** One that is named has been asked by then: one that gave no answer is none. */
+function silentQemu(desired: HostDesired, { qemus }: HostFacts): readonly Diagnostic[] {
+  const { qemuBinary } = desired;
+  if (qemuBinary === undefined || qemus.has(qemuBinary)) return [];
+  const resource = describeAddress(hostAddress(desired));
+  return [
+    problem('no-qemu', `${resource}: no QEMU answers at ${qemuBinary}`, {
+      path: ['qemuBinary'],
+      hint: 'Give the path of a qemu-system-x86_64 on the host, or leave it out to have it found.',
+    }),
+  ];
+}
+
+/** Layers that a QEMU cannot give are for each guest's definition to weigh. */
 function qemuObstacles(desired: HostDesired, facts: HostFacts): readonly Diagnostic[] {
-  const { qemu } = capabilitiesWith(facts, desired.qemuBinary);
-  if (qemu !== undefined || desired.qemuBinary !== undefined) return [];
+  const { qemuBinary } = desired;
+  const { qemu } = capabilitiesWith(facts, qemuBinary);
+  if (qemu !== undefined || qemuBinary !== undefined) return [];
   return [
     problem('no-qemu', noQemuText(qemuSearchPaths), {
       hint: `${installHint(facts.operatingSystem, ['qemu-system-x86'])} Or set qemu_binary to where it is.`,
