@@ -90,34 +90,37 @@ export function planHost(
 
 /** What guests have to do with each other, looked up once for all of them: thousands on a host are planned in a time that grows with them. */
 interface Neighbours {
-  /** All that will be on the host and share a directory, or are made of its files. */
+  /** All that will be on the host. */
   readonly others: readonly OtherGuest[];
-  /** By path of an image: the guests of the wish that use it. */
-  readonly byImage: ReadonlyMap<string, readonly GuestDesired[]>;
+  /** By path of an image: all that will be on the host and use it. */
+  readonly byImage: ReadonlyMap<string, readonly OtherGuest[]>;
   /** Files that the host does not have yet. */
   readonly uploads: HostWish['uploads'];
 }
 
 function neighboursOf({ guests, uploads }: HostWish, snapshot: HostSnapshot): Neighbours {
-  const byImage = new Map<string, GuestDesired[]>();
-  for (const guest of guests) {
-    const images = guest.disks.flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)]);
-    for (const path of new Set(images)) {
+  const others = otherGuests(guests, snapshot.guests);
+  const byImage = new Map<string, OtherGuest[]>();
+  for (const guest of others) {
+    for (const path of new Set(imagesOf(guest))) {
       const users = byImage.get(path);
       if (users === undefined) byImage.set(path, [guest]);
       else users.push(guest);
     }
   }
   return {
-    others: guests.some(({ shares }) => shares.length > 0) ? otherGuests(guests, snapshot.guests) : [],
+    others,
     byImage,
     uploads: new Map([...uploads].filter(([digest]) => !snapshot.files.has(digest))),
   };
 }
 
-function sameImages({ disks }: GuestDesired, { byImage }: Neighbours): readonly GuestDesired[] {
-  const paths = disks.flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)]);
-  return [...new Set(paths.flatMap((path) => byImage.get(path) ?? []))];
+function sameImages(guest: GuestDesired, { byImage }: Neighbours): readonly OtherGuest[] {
+  return [...new Set(imagesOf(guest).flatMap((path) => byImage.get(path) ?? []))];
+}
+
+function imagesOf({ disks }: OtherGuest): readonly string[] {
+  return disks.flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)]);
 }
 
 interface Part extends HostPlan {

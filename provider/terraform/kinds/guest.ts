@@ -9,6 +9,7 @@ import { guestDiff } from '../../resources/guest/diff.ts';
 import { fileObstacles } from '../../resources/guest/file-obstacles.ts';
 import { withRecordChecked } from '../../resources/guest/record-state.ts';
 import { guestOperations, guestRemoval } from '../../resources/guest/operations.ts';
+import { sharedDiskObstacles } from '../../resources/guest/qemu-obstacles.ts';
 import { guestObstacles } from '../../resources/guest/render.ts';
 import { readyHost, renderFor } from '../../resources/guest/rendering.ts';
 import { domainObstacles } from '../../resources/guest/xl-obstacles.ts';
@@ -77,11 +78,15 @@ function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): r
   const prepared = facts.owners.has(desired.fleet);
   const capabilities = capabilitiesFor(facts, desired.fleet);
   const served = prepared ? launchShares(desired, capabilities) : [];
+  const others = otherGuests([desired], snapshot.guests);
+  // one of the fleet may be about to give an image up: each is planned by itself, and the lock has the last word
+  const foreign = others.filter(({ recordOf }) => recordOf !== undefined && recordOf !== desired.fleet);
   return [
     ...(prepared ? guestObstacles(desired, capabilities) : []),
     ...(prepared && capabilities.toolstack === 'xl' ? domainObstacles(desired, snapshot.domains) : []),
     ...shareSourceObstacles(desired, snapshot.sources, served),
-    ...sharedShareObstacles(desired, otherGuests([desired], snapshot.guests)),
+    ...sharedDiskObstacles(desired, foreign),
+    ...sharedShareObstacles(desired, others),
     ...fileObstacles(desired, uploads, snapshot.files),
   ];
 }
