@@ -27,7 +27,7 @@ export function openJournal(path: string): Result<Journal> {
     }
     fchmodSync(descriptor, 0o600);
   } catch (error) {
-    return failure(noJournal(path, error instanceof Error ? error.message : String(error)));
+    return failure(noJournal(path, systemReason(error)));
   }
   let trouble: string | undefined;
   let open = true;
@@ -37,7 +37,7 @@ export function openJournal(path: string): Result<Journal> {
       try {
         writeSync(descriptor, journalLine(event));
       } catch (error) {
-        trouble = error instanceof Error ? error.message : String(error);
+        trouble = systemReason(error);
       }
     },
     trouble: () => trouble,
