@@ -5,13 +5,13 @@ import { type DefinedGuest, defineGuest } from '../executor/defined-guest.ts';
 import type { LocalFiles } from '../executor/local-files.ts';
 import { targetOf } from '../executor/targets.ts';
 import { type Address, describeAddress } from '../model/address.ts';
-import { type Diagnostic, failure, type Result, success } from '../model/diagnostic.ts';
+import { failure, type Result, success } from '../model/diagnostic.ts';
 import { guestAddress } from '../resources/guest/desired.ts';
 import { hostDesired } from '../resources/host/desired.ts';
 import { qemuUsersDesired } from '../resources/qemu-users/desired.ts';
 import type { Definitions } from '../spec/definitions.ts';
 import type { GuestSpec } from '../spec/guest.ts';
-import { addressesOf } from './definitions.ts';
+import { addressesOf, placed } from './definitions.ts';
 import { hostsConcerned, type Selection, wants } from './selection.ts';
 
 /** What a fleet wants of one host, and how the host is reached. */
@@ -90,26 +90,17 @@ function keeper(definitions: Definitions, selection: Selection, destroy: boolean
 
 async function defineAll(
   guests: readonly GuestSpec[],
-  { fleet: { fleet }, source }: Definitions,
+  definitions: Definitions,
   files: LocalFiles,
 ): Promise<Result<readonly DefinedGuest[]>> {
-  const defined = await bounded(guests, filesAtOnce, (guest) => defineGuest(files, guest, fleet));
-  const faults: Diagnostic[] = [];
-  const all: DefinedGuest[] = [];
-  defined.forEach((one, index) => {
-    const guest = guests[index];
-    if (one.ok) all.push(one.value);
-    else if (guest !== undefined) {
-      const address = guestAddress(guest);
-      for (const fault of one.diagnostics) {
-        const position = source(address, fault.path);
-        const where = {
-          resource: describeAddress(address),
-          ...(position === undefined ? {} : { source: position }),
-        };
-        faults.push({ ...fault, ...where });
-      }
-    }
-  });
-  return faults.length > 0 ? failure(...faults) : success(all);
+  const { fleet } = definitions.fleet;
+  const defined = await bounded(guests, filesAtOnce, async (guest) => ({
+    resource: describeAddress(guestAddress(guest)),
+    result: await defineGuest(files, guest, fleet),
+  }));
+  const faults = defined.flatMap(({ resource, result }) =>
+    result.ok ? [] : result.diagnostics.map((fault) => ({ ...fault, resource })),
+  );
+  if (faults.length > 0) return failure(...placed(definitions, faults));
+  return success(defined.flatMap(({ result }) => (result.ok ? [result.value] : [])));
 }

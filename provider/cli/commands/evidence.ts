@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { placed } from '../definitions.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Definitions } from '../../spec/definitions.ts';
 import { type CommonOptions, evidence, openLink, probe } from '../library.ts';
@@ -6,15 +7,7 @@ import type { ProbedHost } from '../probing.ts';
 import { humanEvidence } from '../views/evidence-human.ts';
 import { evidenceJson } from '../views/evidence-json.ts';
 import { humanProbes } from '../views/probes-human.ts';
-import {
-  type Context,
-  definitionsOf,
-  fail,
-  placed,
-  resultOf,
-  type SelectOptions,
-  withSelection,
-} from './common.ts';
+import { type Context, definitionsOf, fail, resultOf, type SelectOptions, withSelection } from './common.ts';
 
 interface EvidenceOptions extends SelectOptions {
   readonly json: boolean;
