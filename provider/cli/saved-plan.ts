@@ -43,7 +43,8 @@ export type PlanRequest = z.output<typeof savedSchema>['request'];
 
 /**
  * A plan on file: what it changes, what that rests on, and digests. Neither steps nor secrets are in it: who applies it plans again and
- * compares, so that a file can make nobody run what the definitions do not say.
+ * compares. The digests tell what moved, not who wrote the file: whoever can write it may name other definitions, limits, or ask for all to be
+ * destroyed.
  */
 export type SavedPlan = z.output<typeof savedSchema>;
 
