@@ -120,6 +120,8 @@ function guestFacts(name: string, { host, guests, evidence }: HostSnapshot): Fac
     owner: facts.owner,
     generation: facts.generation,
     definition: facts.digest,
+    files:
+      facts.changedFiles.length === 0 ? 'ok' : `changed or gone: ${[...facts.changedFiles].sort().join(' ')}`,
     ...integrity,
     // its words name processes, which change by themselves
     isolation: isIsolated(seen) ? 'ok' : 'not as asked',

@@ -1,6 +1,7 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { failure, problem, success, type Result } from '../model/diagnostic.ts';
 import { describeEvent } from './describe.ts';
+import { systemReason } from '../model/system-error.ts';
 import type { ExecutorEvent } from './events.ts';
 import type { EventSink } from './session.types.ts';
 

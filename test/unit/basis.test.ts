@@ -92,7 +92,7 @@ describe('what a change of a guest rests on', () => {
     ['it has another definition', web1({ digest: 'x' }), 'guest web1 on hv1: definition'],
     ['it is another fleet’s', web1({ owner: 'other' }), 'guest web1 on hv1: owner'],
     ['its unit has an addition', web1({ foreignUnitFiles: ['/x'] }), 'guest web1 on hv1: unit'],
-    ['its files were changed', web1({ changedFiles: ['b'.repeat(64)] }), 'guest web1 on hv1: launcher'],
+    ['its files were changed', web1({ changedFiles: ['b'.repeat(64)] }), 'guest web1 on hv1: files'],
     ['it has ended', evidence('web1', { running: false }), 'guest web1 on hv1: process'],
     ['its isolation broke', layers('ineffective'), 'guest web1 on hv1: isolation'],
     ['a file that it needs is gone', { files: new Set() }, `file sha256:${'b'.repeat(64)}`],
@@ -147,7 +147,7 @@ describe('what a change of a guest rests on', () => {
     ['users of another kind', users('range', { record: undefined })],
     [
       'another process',
-      evidence('web1', { processes: [{ role: 'qemu', pid: 7, startTimeTicks: 1, bootId: 'x' }] }),
+      evidence('web1', { processes: [{ role: 'device-model', pid: 7, startTimeTicks: 1, bootId: 'x' }] }),
     ],
     ['other words of the same evidence', layers('effective')],
     ['files that nobody asked for', { files: new Set([...before.files, 'f'.repeat(64)]) }],

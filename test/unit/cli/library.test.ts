@@ -7,7 +7,7 @@ import { readDefinitions } from '../../../provider/spec/yaml/read.ts';
 function definitions(): Definitions {
   const text = `
 fleet: prod
-hosts: { hv1: { address: a, hostKey: ssh-ed25519 AAAA, agent: true, probes: { when: "1" } } }
+hosts: { hv1: { address: a, hostKey: ssh-ed25519 AAAA, agent: true, probes: { run: "1" } } }
 users: [{ host: hv1 }]
 guests: { web1: { host: hv1, memoryMib: 64, kernel: { hostFile: /boot/k } } }
 `;
@@ -41,6 +41,11 @@ describe('a pattern that names nothing', () => {
   });
 });
 
-it.each([plan, evidence, probe, facts])('%s takes no bad pattern', async (look) => {
+it.each([
+  ['plan', plan],
+  ['evidence', evidence],
+  ['probe', probe],
+  ['facts', facts],
+] as const)('%s takes no bad pattern', async (_name, look) => {
   expect(codes(await look(definitions(), { limit: ['$(id)'] }))).toEqual(['bad-pattern']);
 });
