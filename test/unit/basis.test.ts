@@ -147,7 +147,18 @@ describe('what a change of a guest rests on', () => {
     ['users of another kind', users('range', { record: undefined })],
     [
       'another process',
-      evidence('web1', { processes: [{ role: 'device-model', pid: 7, startTimeTicks: 1, bootId: 'x' }] }),
+      evidence('web1', {
+        processes: [
+          {
+            role: 'device-model',
+            pid: 7,
+            executableDevice: 1,
+            executableInode: 1,
+            startTimeTicks: 1,
+            bootId: 'x',
+          },
+        ],
+      }),
     ],
     ['other words of the same evidence', layers('effective')],
     ['files that nobody asked for', { files: new Set([...before.files, 'f'.repeat(64)]) }],
