@@ -32,6 +32,7 @@ const prepared: readonly (readonly [string, string])[] = [
   ['asked', '/opt/qemu'],
   ['identity', '1-3-5-7 /opt/qemu'],
   ['sandbox', '1'],
+  ['version', 'QEMU emulator version 8.0.0'],
   ['asked', ''],
   ['identity', '1-2-5-7 /usr/bin/qemu-system-x86_64'],
   ['sandbox', '0'],
@@ -226,7 +227,12 @@ describe('what a host lacks', () => {
     expect(codes(read(without('asked', 'identity')))).toEqual(['no-qemu']);
     const chosen = { ...hostDesired({ name: 'hv1' }, 'test'), qemuBinary: '/opt/nothing' };
     expect(codes(read(), chosen)).toEqual(['no-qemu']);
-    expect(codes({ ...read(), qemus: new Map([['/opt/nothing', sampleQemu]]) }, chosen)).toEqual([]);
+    const answering = (version: string) => ({
+      ...read(),
+      qemus: new Map([['/opt/nothing', { ...sampleQemu, version }]]),
+    });
+    expect(codes(answering('8.0.0'), chosen)).toEqual([]);
+    expect(codes(answering(''), chosen)).toEqual(['no-qemu']);
     expect(
       hostObstacles(wish, read([...prepared, ['missing', 'setpriv'], ['missing', '$(odd)']])),
     ).toMatchObject([

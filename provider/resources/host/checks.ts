@@ -42,10 +42,10 @@ export function hostObstacles(desired: HostDesired, facts: HostFacts): readonly 
   ].map((diagnostic) => ({ ...at, ...diagnostic }));
 }
 
-/** One that is named has been asked by then: one that gave no answer is none. */
+/** One that is named has been asked by then: one that is not there, or does not say what it is, is none. */
 function silentQemu(desired: HostDesired, { qemus }: HostFacts): readonly Diagnostic[] {
   const { qemuBinary } = desired;
-  if (qemuBinary === undefined || qemus.has(qemuBinary)) return [];
+  if (qemuBinary === undefined || (qemus.get(qemuBinary)?.version ?? '') !== '') return [];
   const resource = describeAddress(hostAddress(desired));
   return [
     problem('no-qemu', `${resource}: no QEMU answers at ${qemuBinary}`, {
