@@ -227,12 +227,13 @@ describe('what a host lacks', () => {
     expect(codes(read(without('asked', 'identity')))).toEqual(['no-qemu']);
     const chosen = { ...hostDesired({ name: 'hv1' }, 'test'), qemuBinary: '/opt/nothing' };
     expect(codes(read(), chosen)).toEqual(['no-qemu']);
-    const answering = (version: string) => ({
+    const answering = (change: Partial<typeof sampleQemu>) => ({
       ...read(),
-      qemus: new Map([['/opt/nothing', { ...sampleQemu, version }]]),
+      qemus: new Map([['/opt/nothing', { ...sampleQemu, ...change }]]),
     });
-    expect(codes(answering('8.0.0'), chosen)).toEqual([]);
-    expect(codes(answering(''), chosen)).toEqual(['no-qemu']);
+    expect(codes(answering({}), chosen)).toEqual([]);
+    expect(codes(answering({ version: 'unknown' }), chosen)).toEqual([]);
+    expect(codes(answering({ version: 'unknown', machines: [] }), chosen)).toEqual(['no-qemu']);
     expect(
       hostObstacles(wish, read([...prepared, ['missing', 'setpriv'], ['missing', '$(odd)']])),
     ).toMatchObject([

@@ -1,5 +1,7 @@
 import { describeAddress } from '../../model/address.ts';
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { unknownVersion } from '../../toolstacks/qemu/capabilities.ts';
+import type { QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { noQemuText, qemuSearchPaths } from '../../toolstacks/qemu/probe.ts';
 import { type HostDesired, hostAddress } from './desired.ts';
 import { capabilitiesWith, type HostFacts, type OperatingSystem } from './facts.ts';
@@ -45,12 +47,13 @@ export function hostObstacles(desired: HostDesired, facts: HostFacts): readonly 
 /** One that is named has been asked by then: one that is not there, or does not say what it is, is none. */
 function silentQemu(desired: HostDesired, { qemus }: HostFacts): readonly Diagnostic[] {
   const { qemuBinary } = desired;
-  if (qemuBinary === undefined || (qemus.get(qemuBinary)?.version ?? '') !== '') return [];
+  const found = qemuBinary === undefined ? undefined : qemus.get(qemuBinary);
+  if (qemuBinary === undefined || (found !== undefined && isTold(found))) return [];
   const resource = describeAddress(hostAddress(desired));
   return [
     problem('no-qemu', `${resource}: no QEMU answers at ${qemuBinary}`, {
       path: ['qemuBinary'],
-      hint: 'Give the path of a qemu-system-x86_64 on the host, or leave it out to have it found.',
+      hint: 'Give the path of a qemu-system-x86_64 on the host, or leave qemu_binary out to have it found.',
     }),
   ];
 }
@@ -65,6 +68,10 @@ function qemuObstacles(desired: HostDesired, facts: HostFacts): readonly Diagnos
       hint: `${installHint(facts.operatingSystem, ['qemu-system-x86'])} Or set qemu_binary to where it is.`,
     }),
   ];
+}
+
+function isTold({ version, machines }: QemuCapabilities): boolean {
+  return version !== unknownVersion || machines.length > 0;
 }
 
 /** The host's own package manager's words. */
