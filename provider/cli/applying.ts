@@ -1,20 +1,18 @@
 import type { HostSnapshot } from '../engine/snapshot.ts';
-import { isolationProblems } from '../engine/verify.ts';
 import { bounded } from '../executor/bounded.ts';
 import type { Fleet } from '../executor/fleet.ts';
-import { halt } from '../executor/halt.ts';
+import { guestSafety, haltUnsafe } from '../executor/halt.ts';
 import { failures, remarks } from '../executor/outcome.ts';
 import { type Address, describeAddress } from '../model/address.ts';
 import { type Diagnostic, problem } from '../model/diagnostic.ts';
 import type { GuestEvidence } from '../model/evidence.ts';
 import type { Operation, OperationResult } from '../model/operation.ts';
-import { guestUnit } from '../model/paths.ts';
-import { guestStop } from '../resources/guest/operations.ts';
 import { changedIn, type FleetPlan, observe, type PlannedHost, planIntent } from './planning.ts';
 
 /**
  * How one object of a plan ended. `unproven`: its steps went well, and what the host shows is not as planned; a guest whose isolation does
- * not hold was stopped. `interrupted`: a stop was asked for when some of its steps were done.
+ * not hold was stopped. `interrupted`: a stop was asked for when some of its steps were done. `not-begun`: by then none was, or its host
+ * could not be worked on, and `diagnostics` says why.
  */
 export type ObjectState = 'done' | 'failed' | 'unproven' | 'interrupted' | 'not-begun';
 
@@ -36,7 +34,7 @@ export interface ApplyOutcome {
   readonly hosts: readonly HostOutcome[];
   /** All was done, and every guest's isolation holds. */
   readonly ok: boolean;
-  /** It was asked to stop before everything was begun. */
+  /** It was asked to stop before everything was done. */
   readonly stopped: boolean;
 }
 
@@ -63,7 +61,7 @@ export async function applyHosts(plan: FleetPlan, options: ApplyingOptions): Pro
     return {
       hosts,
       ok: hosts.every(({ objects, diagnostics }) => isWell(objects) && !hasErrors(diagnostics)),
-      stopped: hosts.some(({ objects }) => objects.some(({ state }) => state === 'not-begun')),
+      stopped: signal?.aborted === true && hosts.some(({ objects }) => objects.some(isLeft)),
     };
   } finally {
     signal?.removeEventListener('abort', stop);
@@ -72,6 +70,10 @@ export async function applyHosts(plan: FleetPlan, options: ApplyingOptions): Pro
 
 function isWell(objects: readonly ObjectOutcome[]): boolean {
   return objects.every(({ state }) => state === 'done');
+}
+
+function isLeft({ state }: ObjectOutcome): boolean {
+  return state === 'not-begun' || state === 'interrupted';
 }
 
 function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
@@ -167,7 +169,7 @@ interface Judged {
  * record is that of what it was to become, and says nothing of it.
  */
 async function judgeGuests(
-  { host, target, changes }: PlannedHost,
+  { target, changes }: PlannedHost,
   objects: readonly ObjectOutcome[],
   snapshot: HostSnapshot,
   fleet: string,
@@ -176,29 +178,22 @@ async function judgeGuests(
   const made = new Set(
     changes.filter(({ action }) => action !== 'delete').map(({ address }) => describeAddress(address)),
   );
-  const runs = (name: string) => (seen: HostSnapshot) => seen.evidence.get(name)?.running === true;
-  const dangerous = objects
-    .filter(({ address }) => address.kind === 'guest' && made.has(describeAddress(address)))
-    .filter(({ address, state }) => state === 'done' || (state === 'failed' && runs(address.name)(snapshot)))
-    .map(({ address }) => ({ address, dangers: isolationProblems(address.name, snapshot) }))
-    .filter(({ dangers }) => dangers.length > 0);
-  const halted = await Promise.all(
-    dangerous.map(({ address, dangers }) => {
-      const { name } = address;
-      const generation = snapshot.guests.get(name)?.generation ?? 'any';
-      return halt((steps) => link.write(target, steps), {
-        address,
-        dangers,
-        snapshot,
-        operations: guestStop({ host, name }, fleet, generation),
-        runs: runs(name),
-        byHand: `systemctl stop ${guestUnit(name)}`,
-      });
-    }),
+  const judged = await Promise.all(
+    objects
+      .filter(({ address }) => address.kind === 'guest' && made.has(describeAddress(address)))
+      .filter(({ state }) => state === 'done' || state === 'failed')
+      .map(async ({ address, state }) => {
+        const reached = { address, fleet, snapshot, failed: state === 'failed' };
+        const halted = await haltUnsafe(guestSafety, reached, (steps, options) =>
+          link.write(target, steps, options),
+        );
+        return halted === undefined ? [] : [{ name: address.name, ...halted }];
+      }),
   );
+  const halted = judged.flat();
   return {
     snapshot: halted.at(-1)?.snapshot ?? snapshot,
-    unsafe: new Set(dangerous.map(({ address }) => address.name)),
+    unsafe: new Set(halted.map(({ name }) => name)),
     diagnostics: halted.flatMap(({ diagnostics }) => diagnostics),
   };
 }

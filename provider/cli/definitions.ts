@@ -1,4 +1,5 @@
-import type { Address } from '../model/address.ts';
+import { type Address, describeAddress } from '../model/address.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
 import { guestAddress } from '../resources/guest/desired.ts';
 import { hostAddress } from '../resources/host/desired.ts';
 import { qemuUsersAddress } from '../resources/qemu-users/names.ts';
@@ -11,4 +12,14 @@ export function addressesOf({ hosts, users, guests }: Definitions): readonly Add
     ...users.map((one) => qemuUsersAddress(one)),
     ...guests.map((one) => guestAddress(one)),
   ];
+}
+
+/** The same diagnostics, each where the object it is about stands in the files. */
+export function placed(definitions: Definitions, diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  const places = new Map(addressesOf(definitions).map((address) => [describeAddress(address), address]));
+  return diagnostics.map((one) => {
+    const address = one.resource === undefined ? undefined : places.get(one.resource);
+    const source = one.source ?? (address === undefined ? undefined : definitions.source(address, one.path));
+    return source === undefined ? one : { ...one, source };
+  });
 }

@@ -7,7 +7,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import type { GuestEvidence } from '../model/evidence.ts';
 import { isIsolated, isProven } from '../resources/guest/integrity.ts';
 import type { Definitions } from '../spec/definitions.ts';
-import type { Selection } from './selection.ts';
+import { hostsConcerned, type Selection } from './selection.ts';
 
 /** What one guest shows, and what it should. */
 export interface GuestProof {
@@ -42,9 +42,8 @@ export async function observeEvidence(
     if (!selection.wantsGuest(host, name)) continue;
     defined.set(host, [...(defined.get(host) ?? []), name]);
   }
-  const concerned = Object.entries(inventory).filter(
-    ([host]) => selection.looksAt(host) || defined.has(host),
-  );
+  const asked = hostsConcerned(definitions, selection);
+  const concerned = Object.entries(inventory).filter(([host]) => asked.has(host));
   return bounded(concerned, parallelism, async ([host, entry]) => {
     const seen = await link.observe(targetOf(host, entry));
     if (!seen.ok) return { host, guests: [], diagnostics: seen.diagnostics };

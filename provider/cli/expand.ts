@@ -5,14 +5,14 @@ import { type DefinedGuest, defineGuest } from '../executor/defined-guest.ts';
 import type { LocalFiles } from '../executor/local-files.ts';
 import { targetOf } from '../executor/targets.ts';
 import { type Address, describeAddress } from '../model/address.ts';
-import { type Diagnostic, failure, type Result, success } from '../model/diagnostic.ts';
+import { failure, type Result, success } from '../model/diagnostic.ts';
 import { guestAddress } from '../resources/guest/desired.ts';
-import { hostAddress, hostDesired } from '../resources/host/desired.ts';
+import { hostDesired } from '../resources/host/desired.ts';
 import { qemuUsersDesired } from '../resources/qemu-users/desired.ts';
-import { qemuUsersAddress } from '../resources/qemu-users/names.ts';
 import type { Definitions } from '../spec/definitions.ts';
 import type { GuestSpec } from '../spec/guest.ts';
-import { type Selection, wants } from './selection.ts';
+import { addressesOf, placed } from './definitions.ts';
+import { hostsConcerned, type Selection, wants } from './selection.ts';
 
 /** What a fleet wants of one host, and how the host is reached. */
 export interface HostIntent {
@@ -40,6 +40,7 @@ export async function expand(
   { selection, destroy = false }: ExpandOptions,
 ): Promise<Result<readonly HostIntent[]>> {
   const wanted = destroy ? [] : definitions.guests.filter((guest) => wants(selection, guestAddress(guest)));
+  const concerned = hostsConcerned(definitions, selection);
   const defined = await defineAll(wanted, definitions, files);
   if (!defined.ok) return defined;
   const guests = groupBy(defined.value, ({ desired }) => desired.host);
@@ -50,7 +51,7 @@ export async function expand(
     hosts.flatMap((spec) => {
       const entry = fleet.hosts[spec.name];
       const here = guests.get(spec.name) ?? [];
-      if (entry === undefined || (here.length === 0 && !selection.looksAt(spec.name))) return [];
+      if (entry === undefined || !concerned.has(spec.name)) return [];
       const whole = selection.wantsHost(spec.name);
       const needed = new Set(here.map(({ desired }) => desired.scheme));
       return [
@@ -83,39 +84,23 @@ function groupBy<One>(all: readonly One[], key: (one: One) => string): ReadonlyM
 }
 
 function keeper(definitions: Definitions, selection: Selection, destroy: boolean): HostIntent['keeps'] {
-  const { hosts, users, guests } = definitions;
-  const defined = new Set(
-    [
-      ...hosts.map(({ name }) => hostAddress({ host: name })),
-      ...users.map((one) => qemuUsersAddress(one)),
-      ...guests.map((one) => guestAddress(one)),
-    ].map(describeAddress),
-  );
+  const defined = new Set(addressesOf(definitions).map(describeAddress));
   return (address) => !wants(selection, address) || (!destroy && defined.has(describeAddress(address)));
 }
 
 async function defineAll(
   guests: readonly GuestSpec[],
-  { fleet: { fleet }, source }: Definitions,
+  definitions: Definitions,
   files: LocalFiles,
 ): Promise<Result<readonly DefinedGuest[]>> {
-  const defined = await bounded(guests, filesAtOnce, (guest) => defineGuest(files, guest, fleet));
-  const faults: Diagnostic[] = [];
-  const all: DefinedGuest[] = [];
-  defined.forEach((one, index) => {
-    const guest = guests[index];
-    if (one.ok) all.push(one.value);
-    else if (guest !== undefined) {
-      const address = guestAddress(guest);
-      for (const fault of one.diagnostics) {
-        const position = source(address, fault.path);
-        const where = {
-          resource: describeAddress(address),
-          ...(position === undefined ? {} : { source: position }),
-        };
-        faults.push({ ...fault, ...where });
-      }
-    }
-  });
-  return faults.length > 0 ? failure(...faults) : success(all);
+  const { fleet } = definitions.fleet;
+  const defined = await bounded(guests, filesAtOnce, async (guest) => ({
+    resource: describeAddress(guestAddress(guest)),
+    result: await defineGuest(files, guest, fleet),
+  }));
+  const faults = defined.flatMap(({ resource, result }) =>
+    result.ok ? [] : result.diagnostics.map((fault) => ({ ...fault, resource })),
+  );
+  if (faults.length > 0) return failure(...placed(definitions, faults));
+  return success(defined.flatMap(({ result }) => (result.ok ? [result.value] : [])));
 }

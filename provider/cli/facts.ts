@@ -5,7 +5,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import { capabilitiesFor } from '../resources/host/facts.ts';
 import type { Definitions } from '../spec/definitions.ts';
 import type { HostCapabilities } from '../toolstacks/qemu/capabilities.types.ts';
-import type { Selection } from './selection.ts';
+import { hostsConcerned, type Selection } from './selection.ts';
 
 /** What one host is like, prepared or not. */
 export interface SeenHost {
@@ -24,11 +24,13 @@ export interface HostSummary {
 }
 
 export async function observeFacts(
-  { fleet: { fleet, hosts } }: Definitions,
+  definitions: Definitions,
   selection: Selection,
   { link, parallelism }: { readonly link: Fleet; readonly parallelism: number },
 ): Promise<readonly SeenHost[]> {
-  const concerned = Object.entries(hosts).filter(([host]) => selection.looksAt(host));
+  const { fleet, hosts } = definitions.fleet;
+  const asked = hostsConcerned(definitions, selection);
+  const concerned = Object.entries(hosts).filter(([host]) => asked.has(host));
   return bounded(concerned, parallelism, async ([host, entry]) => {
     const seen = await link.observe(targetOf(host, entry));
     if (!seen.ok) return { host, facts: undefined, diagnostics: seen.diagnostics };

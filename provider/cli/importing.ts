@@ -33,8 +33,15 @@ export function importedDefinition(
 function importedHost(address: Address, fleet: string, { facts }: HostSnapshot): Result<Fragment> {
   const owner = facts.owners.get(fleet);
   if (owner === undefined) return nothing(address, fleet);
-  const { qemuBinary } = owner;
-  return success({ hosts: { [address.name]: qemuBinary === undefined ? {} : { qemuBinary } } });
+  const { qemuBinary, toolstack } = owner;
+  return success({
+    hosts: {
+      [address.name]: {
+        ...(toolstack === 'qemu' ? {} : { toolstack }),
+        ...(qemuBinary === undefined ? {} : { qemuBinary }),
+      },
+    },
+  });
 }
 
 function importedUsers(address: Address, fleet: string, { users }: HostSnapshot): Result<Fragment> {

@@ -4,7 +4,7 @@ import { holderOf } from '../executor/holder.ts';
 import { LocalFiles } from '../executor/local-files.ts';
 import { targetOf } from '../executor/targets.ts';
 import type { Address } from '../model/address.ts';
-import { failure, problem, type Result, success } from '../model/diagnostic.ts';
+import { type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
 import type { Definitions } from '../spec/definitions.ts';
 import { type ApplyOutcome, applyHosts, type HostOutcome } from './applying.ts';
 import { type HostEvidence, observeEvidence } from './evidence.ts';
@@ -13,8 +13,8 @@ import { observeFacts, type SeenHost } from './facts.ts';
 import { type Fragment, importedDefinition } from './importing.ts';
 import { type FleetPlan, planIntents } from './planning.ts';
 import { type ProbedHost, probeHosts, probesNotRun } from './probing.ts';
-import { type SavedPlan, savedAddresses } from './saved-plan.ts';
-import { idlePatterns, selectionOf } from './selection.ts';
+import { type SavedPlan, savedChanges } from './saved-plan.ts';
+import { idlePatterns, type Selection, selectionOf } from './selection.ts';
 
 /** How many hosts are worked on at the same time where nothing is said. */
 export const defaultParallelism = 32;
@@ -65,6 +65,7 @@ export async function plan(definitions: Definitions, options: PlanOptions = {}):
   const { limit = [], exclude = [], parallelism = defaultParallelism, destroy = false, saved } = options;
   const selection = selectionOf(limit, exclude);
   if (!selection.ok) return selection;
+  const probes = destroy ? [] : probesNotRun(definitions, selection.value);
   const intents = await expand(definitions, new LocalFiles(), { selection: selection.value, destroy });
   if (!intents.ok) return intents;
   const { fleet, unreachable } = definitions.fleet;
@@ -73,12 +74,9 @@ export async function plan(definitions: Definitions, options: PlanOptions = {}):
   return linked(fleet, options.link, async (link) => {
     const planned = await planIntents(asked, {
       ...{ fleet, unreachable, parallelism, link: link.hosts },
-      ...(saved === undefined ? {} : { about: (host: string) => savedAddresses(saved, host) }),
+      ...(saved === undefined ? {} : { about: (host: string) => savedChanges(saved, host) }),
     });
-    return success(planned, [
-      ...idlePatterns([...limit, ...exclude], definitions),
-      ...(destroy ? [] : probesNotRun(definitions)),
-    ]);
+    return success(planned, [...idlePatterns([...limit, ...exclude], definitions), ...probes]);
   });
 }
 
@@ -100,42 +98,68 @@ export function apply(planned: FleetPlan, options: ApplyOptions = {}): Promise<A
   );
 }
 
-/** What the live processes of a fleet's guests show of their isolation, by host. */
+/**
+ * What the live processes of a fleet's guests show of their isolation, by host. Patterns that select no guest at all are an error: they
+ * prove nothing.
+ */
 export async function evidence(
   definitions: Definitions,
   options: CommonOptions = {},
 ): Promise<Result<readonly HostEvidence[]>> {
-  const { limit = [], exclude = [], parallelism = defaultParallelism } = options;
+  const { limit = [], exclude = [] } = options;
   const selection = selectionOf(limit, exclude);
   if (!selection.ok) return selection;
-  return linked(definitions.fleet.fleet, options.link, async (link) =>
-    success(await observeEvidence(definitions, selection.value, { link: link.hosts, parallelism })),
+  const seen = await ofSelected(definitions, options, observeEvidence);
+  if (!seen.ok || limit.length + exclude.length === 0) return seen;
+  const selected = seen.value.some(
+    ({ host, guests, diagnostics }) =>
+      guests.length > 0 || diagnostics.length > 0 || selection.value.wantsHost(host),
   );
+  return selected ? seen : failure(...seen.warnings, nothingSelected());
+}
+
+function nothingSelected(): Diagnostic {
+  return problem('nothing-selected', 'no guest is like these patterns: nothing was proven', {
+    hint: 'See `stockade graph` for what there is.',
+  });
 }
 
 /** Attacks canaries on each host, to see that it is the jail that stops what an attacker would try. Hosts must be prepared. */
-export async function probe(
+export function probe(
   definitions: Definitions,
   options: CommonOptions = {},
 ): Promise<Result<readonly ProbedHost[]>> {
-  const { limit = [], exclude = [], parallelism = defaultParallelism } = options;
-  const selection = selectionOf(limit, exclude);
-  if (!selection.ok) return selection;
-  return linked(definitions.fleet.fleet, options.link, async (link) =>
-    success(await probeHosts(definitions, selection.value, { link: link.hosts, parallelism })),
-  );
+  return ofSelected(definitions, options, probeHosts);
 }
 
 /** What the hosts of a fleet are like, and what is on them. */
-export async function facts(
+export function facts(
   definitions: Definitions,
   options: CommonOptions = {},
 ): Promise<Result<readonly SeenHost[]>> {
-  const { limit = [], exclude = [], parallelism = defaultParallelism } = options;
+  return ofSelected(definitions, options, observeFacts);
+}
+
+/** How what is selected of a fleet is looked at. */
+type Look<T> = (
+  definitions: Definitions,
+  selection: Selection,
+  how: { readonly link: Fleet; readonly parallelism: number },
+) => Promise<T>;
+
+/** Looks at what the options select; patterns that name nothing are warnings. */
+async function ofSelected<T>(
+  definitions: Definitions,
+  { limit = [], exclude = [], parallelism = defaultParallelism, link: given }: CommonOptions,
+  look: Look<T>,
+): Promise<Result<T>> {
   const selection = selectionOf(limit, exclude);
   if (!selection.ok) return selection;
-  return linked(definitions.fleet.fleet, options.link, async (link) =>
-    success(await observeFacts(definitions, selection.value, { link: link.hosts, parallelism })),
+  return linked(definitions.fleet.fleet, given, async ({ hosts: link }) =>
+    success(
+      await look(definitions, selection.value, { link, parallelism }),
+      idlePatterns([...limit, ...exclude], definitions),
+    ),
   );
 }
 

@@ -1,4 +1,4 @@
-import { type Basis, basisOf } from '../engine/basis.ts';
+import { type Basis, basisOf, type ChangedObject } from '../engine/basis.ts';
 import { type HostPlan, planHost, wishedSources } from '../engine/plan.ts';
 import { joinPlans, planRemovals } from '../engine/removals.ts';
 import type { HostSnapshot } from '../engine/snapshot.ts';
@@ -43,7 +43,7 @@ export interface PlanningOptions {
   /** What becomes of a host that gives no answer: a failure, or a warning and no changes there. */
   readonly unreachable: 'error' | 'keep';
   /** The objects whose basis is wanted, by host. @default those that are changed */
-  readonly about?: (host: string) => readonly Address[];
+  readonly about?: (host: string) => readonly ChangedObject[];
 }
 
 type Looked = Result<PlannedHost> & { readonly host: string };
@@ -80,8 +80,8 @@ async function planOne(
   const planned = planIntent(intent, fleet, seen.value);
   if (!planned.ok) return planned;
   const { target } = intent;
-  const addresses = about?.(target.host) ?? changedIn(planned.value);
-  const basis = basisOf(intent.wish, addresses, seen.value);
+  const changed = about?.(target.host) ?? planned.value.changes.filter(({ action }) => action !== 'noop');
+  const basis = basisOf(intent.wish, changed, seen.value);
   const host = { host: target.host, target, intent, basis, ...planned.value };
   return success(host, [...seen.warnings, ...planned.warnings]);
 }

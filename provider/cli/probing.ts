@@ -33,8 +33,10 @@ export async function probeHosts(
 }
 
 /** Definitions may ask for probes whenever a text changes: whether it has, only Terraform's state remembers. */
-export function probesNotRun({ hosts }: Definitions): readonly Diagnostic[] {
-  const asked = hosts.filter(({ probes }) => probes !== undefined).map(({ name }) => name);
+export function probesNotRun({ hosts }: Definitions, selection: Selection): readonly Diagnostic[] {
+  const asked = hosts
+    .filter(({ name, probes }) => probes !== undefined && selection.wantsHost(name))
+    .map(({ name }) => name);
   if (asked.length === 0) return [];
   return [
     caution('probes-not-run', `probes are not run by apply: ${asked.join(', ')}`, {

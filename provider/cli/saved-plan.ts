@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { basisDifferences, digestOf, operationsDigest } from '../engine/basis.ts';
+import { basisDifferences, type ChangedObject, digestOf, operationsDigest } from '../engine/basis.ts';
 import { type Address, describeAddress } from '../model/address.ts';
 import { type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
 import type { Definitions } from '../spec/definitions.ts';
@@ -29,7 +29,7 @@ const savedSchema = z.strictObject({
           kind: z.enum(['host', 'qemu-users', 'guest']),
           host: text,
           name: text,
-          action: text,
+          action: z.enum(['create', 'update', 'restart', 'replace', 'delete']),
         }),
       ),
       basis: z.record(text, text),
@@ -43,7 +43,8 @@ export type PlanRequest = z.output<typeof savedSchema>['request'];
 
 /**
  * A plan on file: what it changes, what that rests on, and digests. Neither steps nor secrets are in it: who applies it plans again and
- * compares, so that a file can make nobody run what the definitions do not say.
+ * compares. The digests tell what moved, not who wrote the file: whoever can write it may name other definitions, limits, or ask for all to be
+ * destroyed.
  */
 export type SavedPlan = z.output<typeof savedSchema>;
 
@@ -69,9 +70,7 @@ export function savedPlan(
 }
 
 function changesOf({ changes }: PlannedHost) {
-  return changes
-    .filter(({ action }) => action !== 'noop')
-    .map(({ address, action }) => ({ ...address, action }));
+  return changes.flatMap(({ address, action }) => (action === 'noop' ? [] : [{ ...address, action }]));
 }
 
 export function parseSavedPlan(content: string, file: string): Result<SavedPlan> {
@@ -149,10 +148,10 @@ function sameHost(saved: SavedPlan['hosts'][number], now: PlannedHost): Result<P
   return success(part);
 }
 
-/** The objects that a saved plan changes on a host: what is to be looked at again. */
-export function savedAddresses(saved: SavedPlan, host: string): readonly Address[] {
+/** What a saved plan changes on a host: what is to be looked at again. */
+export function savedChanges(saved: SavedPlan, host: string): readonly ChangedObject[] {
   const changes = saved.hosts.find((one) => one.host === host)?.changes ?? [];
-  return changes.map(({ action: _action, ...address }) => address);
+  return changes.map(({ action, ...address }) => ({ address, action }));
 }
 
 function notThere(host: string): Diagnostic {

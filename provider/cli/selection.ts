@@ -8,7 +8,7 @@ export interface Selection {
   /** The host as a whole: what it was prepared with, its users and all its guests. */
   readonly wantsHost: (host: string) => boolean;
   readonly wantsGuest: (host: string, guest: string) => boolean;
-  /** Whether what is no longer defined is looked for there. A pattern for guests alone names those that are defined. */
+  /** Whether the host is looked at though no guest that is defined there is selected. A pattern for guests alone names no host. */
   readonly looksAt: (host: string) => boolean;
 }
 
@@ -88,6 +88,22 @@ export function idlePatterns(
       }),
     ];
   });
+}
+
+/**
+ * The hosts that a command is about: those a pattern names, and those of the guests it names. On all of them what is selected and no longer
+ * defined is looked for too.
+ */
+export function hostsConcerned(
+  { hosts, guests }: Pick<Definitions, 'hosts' | 'guests'>,
+  selection: Selection,
+): ReadonlySet<string> {
+  const ofGuests = new Set(
+    guests.filter(({ host, name }) => selection.wantsGuest(host, name)).map(({ host }) => host),
+  );
+  return new Set(
+    hosts.map(({ name }) => name).filter((name) => ofGuests.has(name) || selection.looksAt(name)),
+  );
 }
 
 /** Whether an object is this command's business. */

@@ -32,7 +32,7 @@ fleet: ${value(fleet)}
 
 # How hosts are reached, and what they are prepared with.
 hosts:
-  ${host}:
+  ${value(host)}:
     address: ${value(address)}
     port: ${port}
     user: ${value(user)}${sudo ? '\n    sudo: true # the user is not root and may run "sudo -n"' : ''}
@@ -43,12 +43,12 @@ hosts:
 
 # The users that guests run as, one for each: no two guests share one, and none has a shell, a home or a password.
 users:
-  - host: ${host}
+  - host: ${value(host)}
     lastDomid: 64 # as many guests, at most
 
 guests:
-  ${guest}:
-    host: ${host}
+  ${value(guest)}:
+    host: ${value(host)}
     memoryMib: ${memoryMib}
     vcpus: 1
     # "kvm", or "tcg", which emulates the processor: slow, and without any security guarantee by QEMU.

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readSync, realpathSync, st
 import { join } from 'node:path';
 import { type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
 import { quoted } from '../model/printable.ts';
+import { fileTrouble } from '../model/system-error.ts';
 import type { DefinitionText } from '../spec/definitions.ts';
 import { maxFileBytes, maxFiles, maxTotalBytes } from '../spec/yaml/limits.ts';
 import { decodeText } from './decode.ts';
@@ -82,18 +83,10 @@ function attempt<T>(name: string, action: () => T, problems: Diagnostic[]): T | 
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    problems.push(unreadable(name, reasons[String(error.code)] ?? `cannot be read (${String(error.code)})`));
+    problems.push(unreadable(name, `cannot be read: ${fileTrouble(error)}`));
     return undefined;
   }
 }
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'is not there',
-  ENOTDIR: 'is not there',
-  EACCES: 'may not be read',
-  ELOOP: 'is a symbolic link to itself',
-};
 
 function unreadable(name: string, what: string, hint?: string): Diagnostic {
   return problem('definition-unreadable', `${quoted(name)} ${what}`, {

@@ -1,34 +1,17 @@
 import type { Change } from '../model/change.ts';
 import { type Diagnostic, failure, problem, type Result, success } from '../model/diagnostic.ts';
 import { describeAddress } from '../model/address.ts';
-import type { LayerName } from '../model/evidence.ts';
 import type { Operation, Upload } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { qemuCautions } from '../resources/guest/cautions.ts';
 import { type GuestDesired, guestAddress } from '../resources/guest/desired.ts';
-import { guestDiff } from '../resources/guest/diff.ts';
-import { fileObstacles } from '../resources/guest/file-obstacles.ts';
 import type { LeasableUsers } from '../resources/guest/lease.ts';
-import { guestOperations } from '../resources/guest/operations.ts';
-import { withRecordChecked } from '../resources/guest/record-state.ts';
-import { layerObstacle } from '../resources/guest/requests.ts';
-import { sharedDiskObstacles } from '../resources/guest/qemu-obstacles.ts';
-import {
-  shareSourceCautions,
-  shareSourceObstacles,
-  sharedSources,
-} from '../resources/guest/share-source-checks.ts';
-import { launchShares } from '../resources/guest/shares.ts';
-import { guestObstacles } from '../resources/guest/render.ts';
-import { readyHost, renderFor } from '../resources/guest/rendering.ts';
-import { domainObstacles, xlCautions } from '../resources/guest/xl-obstacles.ts';
-import {
-  type OtherGuest,
-  otherGuests,
-  sharedShareCautions,
-  sharedShareObstacles,
-} from '../resources/guest/share-conflicts.ts';
+import { cautionsOnHost, type Neighbours, obstaclesOnHost, workOnHost } from '../resources/guest/on-host.ts';
+import { readyHost } from '../resources/guest/rendering.ts';
+import { type OtherGuest, otherGuests } from '../resources/guest/share-conflicts.ts';
+import { sharedSources } from '../resources/guest/share-source-checks.ts';
 import { driversOf } from '../resources/guest/share-words.ts';
+import { xlCautions } from '../resources/guest/xl-obstacles.ts';
 import { hostObstacles } from '../resources/host/checks.ts';
 import type { HostDesired } from '../resources/host/desired.ts';
 import { hostDiff } from '../resources/host/diff.ts';
@@ -72,7 +55,7 @@ export function planHost(
 ): Result<HostPlan> {
   const host = planPreparation(wish.host, snapshot, roots);
   const users = planUsers(wish, snapshot, host.ready, roots);
-  const neighbours = neighboursOf(wish, snapshot);
+  const neighbours = neighbourhoodOf(wish, snapshot);
   const guests = wish.guests.map((guest) =>
     planGuest(guest, wish, snapshot, { host, users, neighbours }, roots),
   );
@@ -89,35 +72,41 @@ export function planHost(
 }
 
 /** What guests have to do with each other, looked up once for all of them: thousands on a host are planned in a time that grows with them. */
-interface Neighbours {
-  /** All that will be on the host and share a directory, or are made of its files. */
+interface Neighbourhood {
+  /** All that will be on the host. */
   readonly others: readonly OtherGuest[];
-  /** By path of an image: the guests of the wish that use it. */
-  readonly byImage: ReadonlyMap<string, readonly GuestDesired[]>;
+  /** By path of an image: all that will be on the host and use it. */
+  readonly byImage: ReadonlyMap<string, readonly OtherGuest[]>;
   /** Files that the host does not have yet. */
   readonly uploads: HostWish['uploads'];
 }
 
-function neighboursOf({ guests, uploads }: HostWish, snapshot: HostSnapshot): Neighbours {
-  const byImage = new Map<string, GuestDesired[]>();
-  for (const guest of guests) {
-    const images = guest.disks.flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)]);
-    for (const path of new Set(images)) {
+function neighbourhoodOf({ guests, uploads }: HostWish, snapshot: HostSnapshot): Neighbourhood {
+  const others = otherGuests(guests, snapshot.guests);
+  const byImage = new Map<string, OtherGuest[]>();
+  for (const guest of others) {
+    for (const path of new Set(imagesOf(guest))) {
       const users = byImage.get(path);
       if (users === undefined) byImage.set(path, [guest]);
       else users.push(guest);
     }
   }
   return {
-    others: guests.some(({ shares }) => shares.length > 0) ? otherGuests(guests, snapshot.guests) : [],
+    others,
     byImage,
     uploads: new Map([...uploads].filter(([digest]) => !snapshot.files.has(digest))),
   };
 }
 
-function sameImages({ disks }: GuestDesired, { byImage }: Neighbours): readonly GuestDesired[] {
-  const paths = disks.flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)]);
-  return [...new Set(paths.flatMap((path) => byImage.get(path) ?? []))];
+function neighboursOf(guest: GuestDesired, { others, byImage }: Neighbourhood): Neighbours {
+  return {
+    sharing: guest.shares.length === 0 ? [] : others,
+    images: [...new Set(imagesOf(guest).flatMap((path) => byImage.get(path) ?? []))],
+  };
+}
+
+function imagesOf({ disks }: OtherGuest): readonly string[] {
+  return disks.flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)]);
 }
 
 interface Part extends HostPlan {
@@ -175,53 +164,34 @@ function planGuest(
   before: {
     readonly host: Part & { readonly ready: readonly string[] };
     readonly users: UsersPart;
-    readonly neighbours: Neighbours;
+    readonly neighbours: Neighbourhood;
   },
   roots: HostRoots,
 ): Part {
   const { qemuBinary, toolstack } = wish.host;
   const capabilities = capabilitiesWith(snapshot.facts, qemuBinary, toolstack);
   const ready = readyHost(capabilities);
-  const facts = snapshot.guests.get(desired.name);
   const users = before.users.offered.get(desired.scheme);
-  const served = launchShares(desired, capabilities);
-  const others = desired.shares.length === 0 ? [] : before.neighbours.others;
+  const neighbours = neighboursOf(desired, before.neighbours);
   const obstacles = [
-    ...guestObstacles(desired, capabilities),
-    ...(toolstack === 'xl' ? domainObstacles(desired, snapshot.domains) : []),
-    ...sharedDiskObstacles(desired, sameImages(desired, before.neighbours)),
-    ...shareSourceObstacles(desired, snapshot.sources, served, roots),
-    ...sharedShareObstacles(desired, others),
-    ...fileObstacles(desired, wish.uploads, snapshot.files),
-    ...foreignOwner(desired, facts?.owner),
+    ...obstaclesOnHost(desired, capabilities, snapshot, neighbours, wish.uploads, roots),
+    ...foreignOwner(desired, snapshot.guests.get(desired.name)?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];
   if (obstacles.length > 0 || users === undefined || ready === undefined) return { ...nothing, obstacles };
-  const rendered = renderFor(desired, ready, roots);
-  const why = (layer: LayerName) => layerObstacle(layer, ready);
-  const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
-  const change = withRecordChecked(drift, facts);
   const { uploads } = before.neighbours;
+  const usersChange = before.users.operations.filter(({ id }) => id === qemuUsersStepId(desired));
+  const after = [...before.host.ready, ...usersChange.map(({ id }) => id)];
+  const work = workOnHost(desired, ready, snapshot, { users, uploads, after, roots });
+  const { change, operations, rendered } = work;
+  if (change.action === 'noop') return { changes: [change], operations, obstacles };
   const isRunning = snapshot.evidence.get(desired.name)?.running === true;
-  const cautions =
+  const ofToolstack =
     toolstack === 'xl'
       ? xlCautions(desired, capabilities, isRunning)
       : qemuCautions(desired, driversOf(rendered.plan.shares));
-  const usersChange = before.users.operations.filter(({ id }) => id === qemuUsersStepId(desired));
-  const after = [...before.host.ready, ...usersChange.map(({ id }) => id)];
-  return {
-    changes: [change],
-    operations: guestOperations({ change, desired, facts, users, rendered, uploads, after, roots }),
-    obstacles: [],
-    warnings:
-      change.action === 'noop'
-        ? []
-        : [
-            ...cautions,
-            ...shareSourceCautions(desired, snapshot.sources, served),
-            ...sharedShareCautions(desired, others),
-          ],
-  };
+  const warnings = [...ofToolstack, ...cautionsOnHost(desired, capabilities, snapshot, neighbours)];
+  return { changes: [change], operations, obstacles, warnings };
 }
 
 function joined(one: Part, other: Part): Part {

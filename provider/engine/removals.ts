@@ -3,7 +3,7 @@ import type { Change } from '../model/change.ts';
 import type { Operation } from '../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { guestAddress } from '../resources/guest/desired.ts';
-import { guestRemoval } from '../resources/guest/operations.ts';
+import { guestRemoval, isGuestStep } from '../resources/guest/operations.ts';
 import { hostAddress } from '../resources/host/desired.ts';
 import { hostRemoval } from '../resources/host/operations.ts';
 import { qemuUsersAddress } from '../resources/qemu-users/names.ts';
@@ -76,17 +76,26 @@ function append(before: Operation[], more: readonly Operation[]): void {
 
 /**
  * Removals and what is made or changed, as one plan. Files that no record names any more are looked for once the new records are
- * there: a file that goes with one guest may be wanted by another.
+ * there: a file that goes with one guest may be wanted by another. Users are leased once those of guests that go are free; where one of them
+ * cannot be taken away, the others are made all the same.
  */
 export function joinPlans(removals: HostPlan, made: HostPlan): HostPlan {
-  const records = made.operations.filter(({ id }) => id.endsWith(': record')).map(({ id }) => id);
-  const ordered = removals.operations.map((operation) =>
-    operation.step.kind === 'collective' && operation.step.name === 'collect-files'
-      ? { ...operation, needs: [...operation.needs, ...records] }
+  const records = idsOf(made, 'record');
+  const removed = idsOf(removals, 'remove');
+  const collecting = removals.operations.map((operation) =>
+    isGuestStep(operation, 'collect') ? { ...operation, needs: [...operation.needs, ...records] } : operation,
+  );
+  const leasing = made.operations.map((operation) =>
+    removed.length > 0 && isGuestStep(operation, 'lease')
+      ? { ...operation, after: [...(operation.after ?? []), ...removed] }
       : operation,
   );
   return {
     changes: [...made.changes, ...removals.changes],
-    operations: [...ordered, ...made.operations],
+    operations: [...collecting, ...leasing],
   };
+}
+
+function idsOf({ operations }: HostPlan, step: Parameters<typeof isGuestStep>[1]): readonly string[] {
+  return operations.filter((operation) => isGuestStep(operation, step)).map(({ id }) => id);
 }

@@ -10,7 +10,7 @@ import { type HostFacts, hostSectionName } from '../resources/host/facts.ts';
 import { orderOperations } from './order.ts';
 import { renderWriteScript } from './script.ts';
 import { defaultSessionLimits, openHostSession, type SessionOptions } from './session.ts';
-import type { EventSink, HostSession, SessionCounters } from './session.types.ts';
+import type { EventSink, HostSession, SessionCounters, WriteOptions } from './session.types.ts';
 import { SourceLooks } from './source-looks.ts';
 
 export interface FleetOptions {
@@ -97,9 +97,13 @@ export class Fleet {
    * Runs operations in dependency order; those asked for at the same moment travel as one batch. Operations on guests do not
    * change what the host itself is: after them only users, guests and evidence are read again.
    */
-  async write(target: Target, operations: readonly Operation[]): Promise<Result<Written>> {
+  async write(
+    target: Target,
+    operations: readonly Operation[],
+    options: WriteOptions = {},
+  ): Promise<Result<Written>> {
     const { sections, seen } = this.#lookAfter(target, operations);
-    const written = await this.#session(target).write(operations, sections);
+    const written = await this.#session(target).write(operations, sections, options);
     if (!written.ok) {
       this.forget(target.host);
       return written;
@@ -147,7 +151,7 @@ export class Fleet {
     this.#facts.set(snapshot.host, snapshot.facts);
   }
 
-  /** What is being written comes to the end of its present step, and no more steps are begun. */
+  /** What is being written comes to the end of its present step, and no more steps are begun; what is urgent goes on. */
   async stop(): Promise<void> {
     await Promise.all([...this.#sessions.values()].map((session) => session.stop()));
   }

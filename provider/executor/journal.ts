@@ -1,6 +1,7 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { failure, problem, success, type Result } from '../model/diagnostic.ts';
 import { describeEvent } from './describe.ts';
+import { systemReason } from '../model/system-error.ts';
 import type { ExecutorEvent } from './events.ts';
 import type { EventSink } from './session.types.ts';
 
@@ -27,7 +28,7 @@ export function openJournal(path: string): Result<Journal> {
     }
     fchmodSync(descriptor, 0o600);
   } catch (error) {
-    return failure(noJournal(path, error instanceof Error ? error.message : String(error)));
+    return failure(noJournal(path, systemReason(error)));
   }
   let trouble: string | undefined;
   let open = true;
@@ -37,7 +38,7 @@ export function openJournal(path: string): Result<Journal> {
       try {
         writeSync(descriptor, journalLine(event));
       } catch (error) {
-        trouble = error instanceof Error ? error.message : String(error);
+        trouble = systemReason(error);
       }
     },
     trouble: () => trouble,

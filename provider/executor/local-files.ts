@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { failure, problem, type Result, success } from '../model/diagnostic.ts';
 import type { Upload } from '../model/operation.ts';
+import { systemReason } from '../model/system-error.ts';
 import type { GuestFile } from '../resources/guest/desired.ts';
 
 /** How an import writes a file whose path on the applier's machine nobody remembers. */
@@ -41,7 +42,7 @@ export class LocalFiles {
         },
       });
     } catch (error) {
-      return failure(unreadable(path, field, reason(error)));
+      return failure(unreadable(path, field, systemReason(error)));
     }
   }
 
@@ -64,18 +65,6 @@ async function digestOf(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const piece of createReadStream(path) as AsyncIterable<Uint8Array>) hash.update(piece);
   return hash.digest('hex');
-}
-
-function reason(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  switch (code) {
-    case 'ENOENT':
-      return 'there is no such file on this machine';
-    case 'EACCES':
-      return 'it may not be read';
-    default:
-      return code === '' ? 'it could not be read' : `it could not be read (${code})`;
-  }
 }
 
 function unreadable(path: string, field: string, why: string) {

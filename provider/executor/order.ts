@@ -8,7 +8,7 @@ export interface Placed<Step = OwnStep | CollectiveStep> {
   readonly step: Step;
   /** Indexes of the operations it waits for. */
   readonly needs: readonly number[];
-  /** 0 for those that need nothing, else one more than the highest of what it needs. */
+  /** 0 for those that wait for nothing, else one more than the highest of what they need or come after. */
   readonly level: number;
 }
 
@@ -23,7 +23,7 @@ export interface Order {
   readonly turns: readonly Turn[];
 }
 
-/** Whether one caller's operations make sense by themselves: ids unique, no circle among the needs. */
+/** Whether one caller's operations make sense by themselves: ids unique, no circle among what they wait for. */
 export function checkOperations(operations: readonly Operation[]): Result<void> {
   const ids = new Set<string>();
   const diagnostics: Diagnostic[] = [];
@@ -112,7 +112,10 @@ function sentOnce(member: Placed<OwnStep>, sent: Map<string, number>): Placed<Ow
 function levelsOf(operations: readonly Operation[]): { levels: number[]; stuck: string[] } {
   const positions = new Map(operations.map(({ id }, position) => [id, position]));
   const waits = operations.map(
-    ({ needs }) => new Set(needs.map((id) => positions.get(id)).filter((position) => position !== undefined)),
+    ({ needs, after = [] }) =>
+      new Set(
+        [...needs, ...after].map((id) => positions.get(id)).filter((position) => position !== undefined),
+      ),
   );
   const dependents = operations.map((): number[] => []);
   waits.forEach((needs, position) => {

@@ -1,5 +1,6 @@
 import type { ShellText } from '../model/shell.ts';
-import { sh } from '../model/shell.ts';
+import { sh, word } from '../model/shell.ts';
+import { stoppedText } from './stop.ts';
 
 /** The functions an operation's body may call (the contract is in model/operation.ts). */
 export const stepPrelude: ShellText = sh`# --- what a step may call
@@ -91,7 +92,7 @@ stockade_skip() {
 # Somebody asked to stop: what runs comes to its end, no other step is begun
 stockade_called_off() {
   [ -e "$stockade_work/stop" ] || return 1
-  stockade_say "$1" stopped 'it was not begun: a stop was asked for'
+  stockade_say "$1" stopped ${word(stoppedText)}
   stockade_took=0
   stockade_report "$1" refused "$stockade_work/$1.data" ''
 }

@@ -8,6 +8,8 @@ import { orderOperations } from './order.ts';
 export interface Request {
   readonly operations?: readonly Operation[];
   readonly sections: readonly ReadSection[];
+  /** It is carried out even after a stop was asked for. @default false */
+  readonly urgent?: boolean;
 }
 
 /** What one caller gets. */
@@ -20,16 +22,19 @@ export interface Answer {
 
 /**
  * Which of the requests, first come first, can travel together: sections of one name must have one body, so a caller that
- * means something else by a name waits for the next batch.
+ * means something else by a name waits for the next batch. What is urgent goes before all else and by itself: a batch is stopped as a whole.
  */
 export function chooseTogether<R extends Request>(requests: readonly R[]): { taken: R[]; left: R[] } {
   const bodies = new Map<string, string>();
   const taken: R[] = [];
   const left: R[] = [];
+  const hurry = requests.some(({ urgent = false }) => urgent);
   for (const request of requests) {
-    const fits = request.sections.every(({ name, body }) => (bodies.get(name) ?? body.text) === body.text);
+    const { urgent = false, sections } = request;
+    const isAlike = sections.every(({ name, body }) => (bodies.get(name) ?? body.text) === body.text);
+    const fits = urgent === hurry && isAlike;
     (fits ? taken : left).push(request);
-    if (fits) for (const { name, body } of request.sections) bodies.set(name, body.text);
+    if (fits) for (const { name, body } of sections) bodies.set(name, body.text);
   }
   return { taken, left };
 }

@@ -10,8 +10,8 @@ import { defaultGatherSettings, Gatherer, type GatherSettings } from './gather.t
 import { checkOperations } from './order.ts';
 import { chooseTogether, mergeRequests, splitOutcome, type Answer, type Request } from './requests.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts';
-import { askToStop } from './stop.ts';
-import type { EventSink, HostSession, SessionCounters, WriteOutcome } from './session.types.ts';
+import { askToStop, calledOff } from './stop.ts';
+import type { EventSink, HostSession, SessionCounters, WriteOptions, WriteOutcome } from './session.types.ts';
 
 export interface SessionLimits {
   /** A batch that only reads is ended after this long. @default 180 */
@@ -56,6 +56,8 @@ export function openHostSession(options: SessionOptions): HostSession {
 }
 
 interface Waiting extends Request {
+  /** What it would have run is not to be begun any more. */
+  readonly stopped?: boolean;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -71,7 +73,7 @@ class BatchingSession implements HostSession {
   #closed: Promise<void> | undefined;
   #readBatches = 0;
   #writeBatches = 0;
-  /** Of the batch of writes that runs. */
+  /** Of the batch of writes that runs, and may be asked to stop. */
   #writing: string | undefined;
 
   constructor(options: SessionOptions) {
@@ -100,15 +102,18 @@ class BatchingSession implements HostSession {
   async write(
     operations: readonly Operation[],
     sections: readonly ReadSection[] = [],
+    { urgent = false }: WriteOptions = {},
   ): Promise<Result<WriteOutcome>> {
     if (this.#closed) return failure(sessionClosed(this.host));
     const checked = checkOperations(operations);
     if (!checked.ok) return checked;
-    const { began, results, sections: shown, diagnostics } = await this.#ask({ operations, sections });
+    const asked = await this.#ask({ operations, sections, urgent });
+    const { began, results, sections: shown, diagnostics } = asked;
     return began ? success({ results, sections: shown }, diagnostics) : failure(...diagnostics);
   }
 
   async stop(): Promise<void> {
+    this.#queue = this.#queue.map((one) => ({ ...one, stopped: one.urgent !== true }));
     const nonce = this.#writing;
     if (nonce === undefined) return;
     const { connection, roots = defaultRoots } = this.#options;
@@ -151,14 +156,27 @@ class BatchingSession implements HostSession {
     }
   }
 
-  async #run(requests: readonly Request[]): Promise<Answer[]> {
+  /** Of what was stopped before it was sent only the sections are. */
+  async #run(requests: readonly Waiting[]): Promise<Answer[]> {
+    const answers = await this.#send(
+      requests.map((one) => (one.stopped === true ? { sections: one.sections } : one)),
+    );
+    return answers.map((answer, position) => {
+      const { stopped = false, operations } = requests[position] ?? {};
+      if (!stopped || operations === undefined) return answer;
+      return { ...answer, began: true, results: operations.map(calledOff) };
+    });
+  }
+
+  async #send(requests: readonly Request[]): Promise<Answer[]> {
     const { connection, clock = systemClock, sink = () => undefined, retry, roots, signal } = this.#options;
     const batch = mergeRequests(requests);
     if (batch.order) this.#writeBatches++;
     else this.#readBatches++;
     const since = new Date(clock.now()).toISOString();
     const nonce = this.#tokens();
-    this.#writing = batch.order === undefined ? undefined : nonce;
+    const mayStop = batch.order !== undefined && !requests.some(({ urgent = false }) => urgent);
+    this.#writing = mayStop ? nonce : undefined;
     const outcome = await runBatch(batch, {
       connection,
       clock,

@@ -19,6 +19,8 @@ export interface Operation {
   readonly address: Address;
   /** Ids that must have ended well (or done nothing) before; otherwise this one is `skipped`. Ids not in the batch are ignored. */
   readonly needs: readonly string[];
+  /** Ids that come first, however they end. Ids not in the batch are ignored. @default none */
+  readonly after?: readonly string[];
   readonly step: OwnStep | CollectiveStep;
 }
 

@@ -1,6 +1,7 @@
 import type { Target } from '../connect/target.ts';
 import { Fleet, type Written } from '../executor/fleet.ts';
 import { holderOf } from '../executor/holder.ts';
+import type { WriteOptions } from '../executor/session.types.ts';
 import { targetOf } from '../executor/targets.ts';
 import { caution, failure, problem, type Result, success } from '../model/diagnostic.ts';
 import type { Operation } from '../model/operation.ts';
@@ -55,7 +56,7 @@ export class FleetHosts implements Hosts {
     };
   }
 
-  /** Lets what runs on hosts come to its end, and begins nothing more. */
+  /** Lets what runs on hosts come to its end, and begins nothing more but what is urgent. */
   stop(): void {
     this.#stopping = true;
   }
@@ -68,15 +69,22 @@ export class FleetHosts implements Hosts {
       memory: remember(fleet, target),
       observe: (binaries, sources) =>
         this.#unlessStopping(host, (sessions) => sessions.observe(target, binaries, sources)),
-      write: (operations) => this.#write(target, operations),
+      write: (operations, options) => this.#write(target, operations, options),
       forget: () => this.#sessions?.forget(host),
     };
     return { kind: 'ready', access };
   }
 
-  async #write(target: Target, operations: readonly Operation[]): Promise<Result<Written>> {
+  async #write(
+    target: Target,
+    operations: readonly Operation[],
+    options: WriteOptions = {},
+  ): Promise<Result<Written>> {
     this.#recorder?.begin();
-    const written = await this.#unlessStopping(target.host, (sessions) => sessions.write(target, operations));
+    const ask = (sessions: Fleet) => sessions.write(target, operations, options);
+    const written = await (options.urgent === true && this.#sessions !== undefined
+      ? ask(this.#sessions)
+      : this.#unlessStopping(target.host, ask));
     const trouble = this.#recorder?.trouble();
     if (!written.ok || trouble === undefined) return written;
     return success(written.value, [...written.warnings, caution('no-events-file', trouble)]);

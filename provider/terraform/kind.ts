@@ -4,6 +4,7 @@ import type { Change } from '../model/change.ts';
 import type { Diagnostic, Result } from '../model/diagnostic.ts';
 import type { Operation } from '../model/operation.ts';
 import type { HostSnapshot } from '../engine/snapshot.ts';
+import type { Safety } from '../executor/halt.ts';
 import type { ObjectValue, Schema } from '../tfplugin/types.ts';
 import type { HostAccess } from './reach.ts';
 
@@ -96,15 +97,4 @@ export interface Trial {
   /** Attributes that only it can tell. */
   readonly found: ObjectValue;
   readonly diagnostics: readonly Diagnostic[];
-}
-
-/** What is looked at after every Apply, also one that failed half-way. */
-export interface Safety {
-  readonly runs: (address: Address, snapshot: HostSnapshot) => boolean;
-  /** What is wrong with it as it runs; empty where it may go on. */
-  readonly dangers: (address: Address, snapshot: HostSnapshot) => readonly Diagnostic[];
-  /** The steps that end it, where it is still the fleet's. */
-  readonly halt: (address: Address, fleet: string, snapshot: HostSnapshot) => readonly Operation[];
-  /** How a person ends it on the host, if those steps could not. */
-  readonly haltByHand: (address: Address) => string;
 }

@@ -1,5 +1,6 @@
 import type { HostSnapshot } from '../engine/snapshot.ts';
 import type { Written } from '../executor/fleet.ts';
+import type { WriteOptions } from '../executor/session.types.ts';
 import type { Diagnostic, Result } from '../model/diagnostic.ts';
 import type { Operation } from '../model/operation.ts';
 import type { PrivateState, TerraformValue } from '../tfplugin/types.ts';
@@ -17,7 +18,7 @@ export interface HostAccess {
    */
   observe(binaries?: readonly string[], sources?: readonly string[]): Promise<Result<HostSnapshot>>;
   /** Runs the operations with those of other resources that come at the same moment. A failure means that nothing began. */
-  write(operations: readonly Operation[]): Promise<Result<Written>>;
+  write(operations: readonly Operation[], options?: WriteOptions): Promise<Result<Written>>;
   /** Makes the next `observe` look again. */
   forget(): void;
 }

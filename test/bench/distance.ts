@@ -7,6 +7,7 @@ import { delayProxy } from '../lab/delay-proxy.ts';
 import { standstillKernel } from '../lab/guest/standstill.ts';
 import { startLab } from '../lab/lab.ts';
 import { capture } from '../lab/process.ts';
+import type { Limit } from './limits.ts';
 import { median, timed } from './measure.ts';
 
 export interface DistanceOptions {
@@ -102,6 +103,23 @@ async function runProgram(folder: string, words: readonly string[]): Promise<voi
   const ran = await capture(process.execPath, words, { cwd: folder });
   if (ran.exitCode !== 0)
     throw new Error(`${words.slice(1).join(' ')} ended with ${ran.exitCode}: ${ran.stderr}`);
+}
+
+export function distanceLimits({ start, plan, slowestHost, apply }: DistanceCost): readonly Limit[] {
+  return [
+    {
+      what: 'plan without changes beyond the start of the process',
+      value: plan - start,
+      most: 1000,
+      unit: 'ms',
+    },
+    {
+      what: 'first apply of all by that of the slowest host',
+      value: apply / slowestHost,
+      most: 2,
+      unit: 'times',
+    },
+  ];
 }
 
 export function showDistanceCost(cost: DistanceCost): string {

@@ -16,16 +16,17 @@ import { suites } from '../lab/recipe.ts';
 import { silenceLibvirt } from './baselines/libvirt.ts';
 import { type Contender, contenders } from './contenders.ts';
 import type { CoreRun } from './core.ts';
-import { distanceCost, showDistanceCost } from './distance.ts';
+import { distanceCost, distanceLimits, showDistanceCost } from './distance.ts';
 import { evidenceCost, showEvidenceCost } from './evidence.ts';
 import { handshakes } from './handshake.ts';
 import { launchCost, showLaunchCost } from './launch.ts';
 import { type BenchHost, prepareBenchHost } from './host.ts';
+import { beyond, type Limit } from './limits.ts';
 import { describeMachine } from './machine.ts';
 import { phaseTable, type Series, table, verdicts } from './measure.ts';
 import { benchRoot } from './root.ts';
 import { shareCosts, showShareCosts } from './shares.ts';
-import { showSizedCosts, sizedCosts } from './sized.ts';
+import { showSizedCosts, type SizedCost, sizedCosts, sizedLimits } from './sized.ts';
 import { runTerraform } from './terraform.ts';
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -67,6 +68,7 @@ const runsOf = (contender: Contender, guests: number) =>
 
 say(`# Benchmark, ${new Date().toISOString().slice(0, 10)}\n${describeMachine()}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'stockade-bench-'));
+const limits: Limit[] = [];
 try {
   if (chosen.some((key) => !['shares', 'definitions', 'planning', 'distance'].includes(key)))
     await onOneHost();
@@ -74,19 +76,28 @@ try {
   const sizes = [100, 1000, 10_000];
   if (chosen.includes('definitions')) {
     const costs = await sizedCosts('definitions-child.ts', sizes, Math.max(runs, 5));
-    say(`${showSizedCosts('Definitions read and checked:', costs)}\n`);
+    sized('Definitions read and checked:', costs);
   }
   if (chosen.includes('planning')) {
     const costs = await sizedCosts('planning-child.ts', sizes, runs);
-    say(`${showSizedCosts('Definitions read, planned upon simulated observations, and shown:', costs)}\n`);
+    sized('Definitions read, planned upon simulated observations, and shown:', costs);
   }
   if (chosen.includes('distance')) {
     const [hosts, guestsPerHost] = [Number(options['distance-hosts']), Number(options['distance-guests'])];
     const cost = await distanceCost({ hosts, guestsPerHost, roundTripMs: 50, runs: Math.max(runs, 5) }, say);
     say(`${showDistanceCost(cost)}\n`);
+    limits.push(...distanceLimits(cost));
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+const missed = beyond(limits);
+for (const one of missed) say(`BEYOND ITS LIMIT: ${one}`);
+if (missed.length > 0) process.exitCode = 1;
+
+function sized(title: string, costs: readonly SizedCost[]): void {
+  say(`${showSizedCosts(title, costs)}\n`);
+  limits.push(...sizedLimits(title, costs));
 }
 
 /** All but the shares, which have hosts of two releases and a guest of their own. */

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Limit } from './limits.ts';
 import { median } from './measure.ts';
 
 /** What something takes for so many guests. */
@@ -49,10 +50,24 @@ export function showSizedCosts(title: string, costs: readonly SizedCost[]): stri
   );
   const [first, last] = [costs[0], costs.at(-1)];
   if (first === undefined || last === undefined || first === last) return lines.join('\n');
-  const exponent = Math.log(last.cpuMs / first.cpuMs) / Math.log(last.guests / first.guests);
   return [
     title,
     ...lines,
-    `grows with exponent ${exponent.toFixed(2)} from ${first.guests} to ${last.guests} guests`,
+    `grows with exponent ${exponentOf(first, last).toFixed(2)} from ${first.guests} to ${last.guests} guests`,
   ].join('\n');
+}
+
+function exponentOf(first: SizedCost, last: SizedCost): number {
+  return Math.log(last.cpuMs / first.cpuMs) / Math.log(last.guests / first.guests);
+}
+
+/** Growth is to be linear, and memory to stay below a GiB. */
+export function sizedLimits(title: string, costs: readonly SizedCost[]): readonly Limit[] {
+  const [first, last] = [costs[0], costs.at(-1)];
+  if (first === undefined || last === undefined || first === last) return [];
+  const range = `from ${first.guests} to ${last.guests} guests`;
+  return [
+    { what: `${title} exponent ${range}`, value: exponentOf(first, last), most: 1.1, unit: '' },
+    { what: `${title} memory`, value: last.peakMib, most: 1024, unit: 'MiB' },
+  ];
 }

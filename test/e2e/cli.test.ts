@@ -131,6 +131,32 @@ describe('a fleet that changes', () => {
     await folder.succeed('apply', '--yes', '--limit', 'h2/db1');
     expect(await folder.run('plan', '--detailed-exitcode')).toMatchObject({ exitCode: 0 });
     expect(await folder.fail('plan', '--limit', '$(id)')).toContain('is no pattern');
+    const hosts = await folder.succeed('hosts', '--limit', 'db1');
+    expect(hosts).toMatch(/^h2:/m);
+    expect(hosts).not.toMatch(/^h1:/m);
+  });
+
+  it('destroys a guest that --limit names by its name alone, and nothing else; its host is not named', async () => {
+    const pid = await mainPid('db1', lab.hosts[1]);
+    expect(await folder.succeed('destroy', '--yes', '--limit', 'web1')).toContain('1 to destroy');
+    expect(await guestsOn()).toEqual([]);
+    expect(await mainPid('db1', lab.hosts[1])).toBe(pid);
+    expect(await folder.succeed('apply', '--yes')).toContain('Applied: 1 of 1 objects done');
+  });
+
+  it('removes with --limit a guest that is no longer defined, where one of that name is or its host is named', async () => {
+    define({
+      web1: stillGuest('h1', { memoryMib: 70 }),
+      db1: stillGuest('h2', { memoryMib: 70 }),
+      web2: stillGuest('h1'),
+      db2: stillGuest('h2'),
+    });
+    await folder.succeed('apply', '--yes');
+    define({ web1: stillGuest('h1', { memoryMib: 70 }), db1: stillGuest('h2', { memoryMib: 70 }) });
+    await folder.succeed('apply', '--yes', '--limit', 'web*');
+    expect([await guestsOn(), await guestsOn(lab.hosts[1])]).toEqual([['web1'], ['db1', 'db2']]);
+    await folder.succeed('apply', '--yes', '--limit', 'h2/db2');
+    expect(await guestsOn(lab.hosts[1])).toEqual(['db1']);
   });
 
   it('plans around a host that gives no answer, and applies nothing until it is left out', async () => {
@@ -180,5 +206,22 @@ describe('a fleet that changes', () => {
     expect(await mainPid('ours')).toBe(pid);
     await other.succeed('destroy', '--yes');
     expect(await guestsOn()).toEqual([]);
+  });
+});
+
+describe('a full set of users', () => {
+  it('a guest takes the place of another in one apply', async () => {
+    const folder = await Folder.make();
+    const define = (guests: Readonly<Record<string, Definition>>) =>
+      folder.write('stockade.yaml', {
+        ...fleetDefinition({ fleet: 'full', hosts: [lab.host], guests }),
+        users: [{ host: 'h1', lastDomid: 1 }],
+      });
+    define({ old: stillGuest('h1') });
+    await folder.succeed('apply', '--yes');
+    define({ new: stillGuest('h1') });
+    expect(await folder.succeed('apply', '--yes')).toContain('Applied: 2 of 2 objects done');
+    expect(await guestsOn()).toEqual(['new']);
+    await folder.succeed('destroy', '--yes');
   });
 });

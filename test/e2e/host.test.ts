@@ -241,6 +241,7 @@ sed -i 2d '/opt/my qemu/with'
 chmod 755 '/opt/my qemu'/*`);
     const { host } = await one.see(['/opt/my qemu/broken']);
     const bad = one.wishHost('/opt/my qemu/broken');
+    expect(hostObstacles(bad, host)).toMatchObject([{ code: 'no-qemu', path: ['qemuBinary'] }]);
     const [refused] = ends(
       await one.run(hostOperations({ change: hostDiff(bad, host), desired: bad, facts: host })),
     );

@@ -78,7 +78,7 @@ export class Preparation {
 
   /** Plans and applies; what speaks against it is found on the way and is an error. */
   async prepare(qemuBinary?: string): Promise<readonly OperationResult[]> {
-    const { host } = await this.see();
+    const { host } = await this.see(qemuBinary === undefined ? [] : [qemuBinary]);
     const desired = this.wishHost(qemuBinary);
     expect(hostObstacles(desired, host)).toEqual([]);
     return this.run(hostOperations({ change: hostDiff(desired, host), desired, facts: host }));

@@ -159,7 +159,7 @@ describe('a guest that cannot be made', () => {
       hosts: inventory(lab.host),
       guest: { kernel: { file: '/nowhere/vmlinuz' } },
     });
-    expect(said).toContain('kernel file "/nowhere/vmlinuz": there is no such file on this machine');
+    expect(said).toContain('kernel file "/nowhere/vmlinuz": there is no such file or directory');
     expect(said).toContain('Resource: guest web1 on h1');
     await nothingMade();
   });

@@ -100,3 +100,14 @@ it('the starter is a definition without faults', () => {
     ok: true,
   });
 });
+
+it.each(['123', 'null', '1e3', '0x1', 'true', '007', '1-2', 'on'])(
+  'a host or guest that is called %s stays a name in the starter',
+  (name) => {
+    const text = starterDefinition({ ...starter, fleet: name, host: name, guest: name });
+    expect(readDefinitions([{ name: 'stockade.yaml', text }])).toMatchObject({
+      ok: true,
+      value: { hosts: [{ name }], users: [{ host: name }], guests: [{ host: name, name }] },
+    });
+  },
+);

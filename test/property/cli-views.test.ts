@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { htmlLine, markdownLine } from '../../provider/cli/views/escape.ts';
 import { humanDiagnostic } from '../../provider/cli/views/diagnostics.ts';
+import { humanDefinition } from '../../provider/cli/views/definition-human.ts';
+import { humanEvidence } from '../../provider/cli/views/evidence-human.ts';
+import { fragmentYaml } from '../../provider/cli/views/fragment-yaml.ts';
+import { humanHosts } from '../../provider/cli/views/hosts.ts';
+import { humanOutcome } from '../../provider/cli/views/outcome-human.ts';
+import { humanProbes } from '../../provider/cli/views/probes-human.ts';
 import { humanPlan } from '../../provider/cli/views/plan-human.ts';
 import { jsonPlan } from '../../provider/cli/views/plan-json.ts';
 import { commentCharacters, markdownPlan } from '../../provider/cli/views/plan-markdown.ts';
@@ -9,7 +16,9 @@ import { dotGraph, textGraph } from '../../provider/cli/views/graph.ts';
 import { reportOf } from '../../provider/cli/views/report.ts';
 import { plain } from '../../provider/cli/views/style.ts';
 import { problem } from '../../provider/model/diagnostic.ts';
+import type { ProbeResult } from '../../provider/jail/probes/judge.ts';
 import { plainTexts, samplePlan } from '../cli-plans.ts';
+import { sampleEvidence, sampleGuest, sampleHost, sampleQemu } from '../samples.ts';
 
 const nasty = fc
   .array(
@@ -102,6 +111,92 @@ describe('whatever is in a plan', () => {
         expect(shown).toMatch(/^[\x20-\x7e]*\n$/);
         const back = JSON.parse(shown) as { isolation: { losses: { what: string }[] } };
         expect(back.isolation.losses[0]?.what).toBe(`share ${hostile.value}`);
+      }),
+    );
+  });
+});
+
+/** What is shown beside plans, all of it made of the same texts. */
+function views({ name, value, field, message }: typeof plainTexts): Readonly<Record<string, string>> {
+  const layer = { layer: 'seccomp', state: 'ineffective', requested: value, observed: message } as const;
+  const layers = [{ ...layer, raw: [message] }];
+  const identity = { pid: 1, executableDevice: 1, executableInode: 1, startTimeTicks: 1, bootId: value };
+  const evidence = sampleEvidence(sampleGuest(), {
+    ...{ takenAt: value, layers, processes: [{ role: 'device-model', ...identity }], lostHelpers: [message] },
+    helpers: [{ tag: name, driver: 'proxy', source: value, running: true, processes: [], layers }],
+  });
+  const proof = { guest: name, defined: false, evidence, isolated: false, proven: false, problems: [] };
+  const facts = {
+    operatingSystem: value,
+    capabilities: {
+      ...{
+        ...sampleHost,
+        kernel: value,
+        missingPrograms: [message],
+        cgroupControllers: [value],
+        lsm: [value],
+      },
+      qemu: { ...sampleQemu, version: value, binary: value, accelerators: { built: [], working: [value] } },
+      xen: {
+        ...{
+          version: value,
+          major: 4,
+          minor: 17,
+          isControlDomain: true,
+          totalMemoryMib: 2,
+          freeMemoryMib: 1,
+        },
+        ...{ deviceModel: { path: value, device: 1, inode: 1 }, untrusted: undefined, complaint: message },
+        ...{ handleChecker: undefined, python: undefined },
+      },
+    },
+    fleets: [value],
+    guests: [{ guest: name, owner: value, running: true }],
+  };
+  const result: ProbeResult = {
+    ...{ name: value, layer: 'seccomp', tries: message, outcome: 'got-through', observed: value },
+    reason: message,
+  };
+  const report = { host: name, qemuVersion: value, kernel: value, results: [result], diagnostics: [] };
+  const address = { kind: 'guest', host: value, name } as const;
+  const states = ['failed', 'unproven', 'interrupted', 'not-begun'] as const;
+  const objects = states.map((state) => ({ address, state }));
+  const source = () => ({ file: value, line: 1, column: 1 });
+  const outcome = { host: value, objects, evidence: [evidence], diagnostics: [] };
+  return {
+    evidence: humanEvidence([{ host: value, guests: [proof], diagnostics: [] }], plain, { details: true }),
+    hosts: humanHosts([{ host: name, facts, diagnostics: [] }], plain),
+    silent: humanHosts([{ host: name, facts: undefined, diagnostics: [] }], plain),
+    probes: humanProbes([{ host: name, report: { ...report, milliseconds: 1 }, diagnostics: [] }], plain, {
+      details: true,
+    }),
+    definition: humanDefinition(address, { [`x${field}`]: value, more: { [field]: message } }, source, plain),
+    outcome: humanOutcome({ ok: false, stopped: true, hosts: [outcome] }, plain),
+  };
+}
+
+describe('whatever hosts, guests and files say', () => {
+  it('moves no cursor, hides nothing, and adds no line to evidence, hosts, probes, definitions and outcomes', () => {
+    const usual = views(plainTexts);
+    fc.assert(
+      fc.property(texts, (hostile) => {
+        for (const [view, shown] of Object.entries(views(hostile))) {
+          expect(shown).not.toMatch(harmful);
+          expect(`${view}: ${lineCount(shown)}`).toBe(`${view}: ${lineCount(usual[view] ?? '')}`);
+        }
+      }),
+    );
+  });
+
+  it('is imported as YAML that shows all there is of it, into a pipe too, and reads back as it was', () => {
+    fc.assert(
+      fc.property(texts, ({ value, message }) => {
+        const fragment = {
+          guests: { web1: { kernel: { hostFile: value }, commandLine: message, list: [value] } },
+        };
+        const shown = fragmentYaml(fragment);
+        expect(shown).not.toMatch(harmful);
+        expect(parse(shown)).toEqual(fragment);
       }),
     );
   });

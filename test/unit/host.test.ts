@@ -13,6 +13,7 @@ import { parseHost } from '../../provider/resources/host/facts-parse.ts';
 import { hostIntegrity, intactHost } from '../../provider/resources/host/integrity.ts';
 import { profileSha256 } from '../../provider/jail/lsm-profile.ts';
 import { hostOperations } from '../../provider/resources/host/operations.ts';
+import { sampleQemu } from '../samples.ts';
 
 const state = '/var/lib/stockade';
 const directories = [
@@ -31,6 +32,7 @@ const prepared: readonly (readonly [string, string])[] = [
   ['asked', '/opt/qemu'],
   ['identity', '1-3-5-7 /opt/qemu'],
   ['sandbox', '1'],
+  ['version', 'QEMU emulator version 8.0.0'],
   ['asked', ''],
   ['identity', '1-2-5-7 /usr/bin/qemu-system-x86_64'],
   ['sandbox', '0'],
@@ -223,6 +225,15 @@ describe('what a host lacks', () => {
     expect(codes(read())).toEqual([]);
     expect(codes(read(without('systemd')))).toEqual(['no-supervisor']);
     expect(codes(read(without('asked', 'identity')))).toEqual(['no-qemu']);
+    const chosen = { ...hostDesired({ name: 'hv1' }, 'test'), qemuBinary: '/opt/nothing' };
+    expect(codes(read(), chosen)).toEqual(['no-qemu']);
+    const answering = (change: Partial<typeof sampleQemu>) => ({
+      ...read(),
+      qemus: new Map([['/opt/nothing', { ...sampleQemu, ...change }]]),
+    });
+    expect(codes(answering({}), chosen)).toEqual([]);
+    expect(codes(answering({ version: 'unknown' }), chosen)).toEqual([]);
+    expect(codes(answering({ version: 'unknown', machines: [] }), chosen)).toEqual(['no-qemu']);
     expect(
       hostObstacles(wish, read([...prepared, ['missing', 'setpriv'], ['missing', '$(odd)']])),
     ).toMatchObject([

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { planHost } from '../../provider/engine/plan.ts';
+import { LocalFiles } from '../../provider/executor/local-files.ts';
 import type { GuestDesired } from '../../provider/resources/guest/desired.ts';
 import { sharedDiskObstacles } from '../../provider/resources/guest/qemu-obstacles.ts';
 import { guestObstacles } from '../../provider/resources/guest/render.ts';
 import type { QemuCapabilities } from '../../provider/toolstacks/qemu/capabilities.types.ts';
+import { guestKind } from '../../provider/terraform/kinds/guest.ts';
+import { simulatedHost } from '../bench/simulated-host.ts';
 import { sampleGuest, sampleHost, sampleQemu } from '../samples.ts';
 
 const disk = (path: string, readonly = false, backing: readonly string[] = []) => ({
@@ -80,5 +84,44 @@ describe('a disk of two guests', () => {
     ['that both stand on', [disk('/a', false, ['/base'])], [disk('/b', false, ['/base'])]],
   ])('%s is taken', (_what, own, theirs) => {
     expect(sharedDiskObstacles(one(own), [one(own), other(theirs)])).toEqual([]);
+  });
+});
+
+describe('an image of a guest that is on the host and none of this plan', () => {
+  const at = { host: 'hv1', fleet: 'fleet-1' };
+  const wishOf = (...guests: readonly GuestDesired[]) => ({
+    host: { ...at, qemuBinary: undefined, toolstack: 'qemu' as const },
+    users: [{ ...at, scheme: 'per-domain' as const, firstDomid: 1, lastDomid: 64, uidBase: undefined }],
+    ...{ guests, uploads: new Map() },
+  });
+  const web1 = sampleGuest({ disks: [disk('/a')] });
+  const refused = (found: readonly { code: string }[]) => found.map(({ code }) => code);
+  const planned = (...there: readonly GuestDesired[]) => {
+    const plan = planHost(
+      wishOf(web1),
+      simulatedHost(wishOf(...there), (guest) => guest),
+    );
+    return refused(plan.ok ? [] : plan.diagnostics);
+  };
+  const seen = (...there: readonly GuestDesired[]) =>
+    refused(
+      guestKind(new LocalFiles()).obstacles(
+        { desired: web1, uploads: new Map(), shareDrivers: undefined },
+        simulatedHost(wishOf(web1, ...there), (guest) => guest),
+      ),
+    );
+  const db1 = (change: Partial<GuestDesired> = {}) =>
+    sampleGuest({ name: 'db1', disks: [disk('/a')], ...change });
+
+  it('is not written to', () => {
+    expect(planned(db1())).toEqual(['disk-shared']);
+    expect(planned(db1({ fleet: 'other' }))).toEqual(['disk-shared']);
+    expect(planned(db1({ disks: [disk('/b')] }))).toEqual([]);
+    expect(planned(web1)).toEqual([]);
+  });
+
+  it('nor under Terraform, which plans each guest by itself: one of the fleet may be about to give it up', () => {
+    expect(seen(db1({ fleet: 'other' }))).toEqual(['disk-shared']);
+    expect(seen(db1())).toEqual([]);
   });
 });

@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { openJournal } from '../../executor/journal.ts';
 import { caution, problem } from '../../model/diagnostic.ts';
+import { fileTrouble } from '../../model/system-error.ts';
 import type { Definitions } from '../../spec/definitions.ts';
 import type { ApplyOutcome } from '../applying.ts';
+import { placed } from '../definitions.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { fileTrouble } from '../file-trouble.ts';
 import { apply, type Link, openLink, plan, type PlanOptions } from '../library.ts';
 import type { FleetPlan } from '../planning.ts';
 import { asSaved, parseSavedPlan, type SavedPlan } from '../saved-plan.ts';
@@ -15,15 +16,7 @@ import { jsonPlan } from '../views/plan-json.ts';
 import { jsonProgress, lineProgress, type Progress, terminalProgress } from '../views/progress.ts';
 import { outcomeJson } from '../views/outcome-json.ts';
 import { type PlanReport, reportOf } from '../views/report.ts';
-import {
-  type Context,
-  definitionsOf,
-  fail,
-  placed,
-  resultOf,
-  type SelectOptions,
-  withSelection,
-} from './common.ts';
+import { type Context, definitionsOf, fail, resultOf, type SelectOptions, withSelection } from './common.ts';
 
 interface ApplyCommandOptions extends SelectOptions {
   readonly yes: boolean;

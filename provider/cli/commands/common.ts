@@ -2,9 +2,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { type Diagnostic, failure, type Result } from '../../model/diagnostic.ts';
 import type { Definitions } from '../../spec/definitions.ts';
-import { describeAddress } from '../../model/address.ts';
 import { loadDefinitions } from '../../definitions/load.ts';
-import { addressesOf } from '../definitions.ts';
 import { defaultParallelism } from '../library.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { Console } from '../views/console.ts';
@@ -110,14 +108,4 @@ export function fail(
 ): void {
   console.diagnostics(diagnostics);
   end(exitCodes.failed);
-}
-
-/** The same diagnostics, each where the object it is about stands in the files. */
-export function placed(definitions: Definitions, diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
-  const places = new Map(addressesOf(definitions).map((address) => [describeAddress(address), address]));
-  return diagnostics.map((one) => {
-    const address = one.resource === undefined ? undefined : places.get(one.resource);
-    const source = one.source ?? (address === undefined ? undefined : definitions.source(address, one.path));
-    return source === undefined ? one : { ...one, source };
-  });
 }

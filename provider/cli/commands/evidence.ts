@@ -1,17 +1,13 @@
 import { Command } from 'commander';
+import { placed } from '../definitions.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { evidence, openLink, probe } from '../library.ts';
+import type { Definitions } from '../../spec/definitions.ts';
+import { type CommonOptions, evidence, openLink, probe } from '../library.ts';
+import type { ProbedHost } from '../probing.ts';
 import { humanEvidence } from '../views/evidence-human.ts';
 import { evidenceJson } from '../views/evidence-json.ts';
 import { humanProbes } from '../views/probes-human.ts';
-import {
-  type Context,
-  definitionsOf,
-  placed,
-  resultOf,
-  type SelectOptions,
-  withSelection,
-} from './common.ts';
+import { type Context, definitionsOf, fail, resultOf, type SelectOptions, withSelection } from './common.ts';
 
 interface EvidenceOptions extends SelectOptions {
   readonly json: boolean;
@@ -38,8 +34,9 @@ async function runEvidence(context: Context, options: EvidenceOptions): Promise<
   const link = openLink(definitions.fleet.fleet);
   try {
     const hosts = resultOf(context, await evidence(definitions, { ...options, link }));
-    const probed = options.probe ? resultOf(context, await probe(definitions, { ...options, link })) : [];
-    if (hosts === undefined || probed === undefined) return;
+    if (hosts === undefined) return;
+    const probed = options.probe ? await probedHosts(context, definitions, { ...options, link }) : [];
+    if (probed === undefined) return;
     if (options.json) console.print(evidenceJson(hosts, probed));
     else {
       console.print(humanEvidence(hosts, console.style, options));
@@ -56,4 +53,16 @@ async function runEvidence(context: Context, options: EvidenceOptions): Promise<
   } finally {
     await link.close();
   }
+}
+
+/** What is to be said of the patterns was said of the evidence. */
+async function probedHosts(
+  context: Context,
+  definitions: Definitions,
+  options: CommonOptions,
+): Promise<readonly ProbedHost[] | undefined> {
+  const probed = await probe(definitions, options);
+  if (probed.ok) return probed.value;
+  fail(context, probed.diagnostics);
+  return undefined;
 }

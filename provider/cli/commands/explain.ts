@@ -9,16 +9,8 @@ import { humanEvidence } from '../views/evidence-human.ts';
 import { humanDefinition } from '../views/definition-human.ts';
 import { humanPlan } from '../views/plan-human.ts';
 import { reportOf } from '../views/report.ts';
-import { addressesOf } from '../definitions.ts';
-import {
-  type Context,
-  definitionsOf,
-  fail,
-  type FileOptions,
-  placed,
-  resultOf,
-  withFiles,
-} from './common.ts';
+import { addressesOf, placed } from '../definitions.ts';
+import { type Context, definitionsOf, fail, type FileOptions, resultOf, withFiles } from './common.ts';
 
 export function explainCommand(context: Context): Command {
   return withFiles(

@@ -1,15 +1,9 @@
 import { Command } from 'commander';
+import { placed } from '../definitions.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { facts } from '../library.ts';
 import { hostsJson, humanHosts } from '../views/hosts.ts';
-import {
-  type Context,
-  definitionsOf,
-  placed,
-  resultOf,
-  type SelectOptions,
-  withSelection,
-} from './common.ts';
+import { type Context, definitionsOf, resultOf, type SelectOptions, withSelection } from './common.ts';
 
 export function hostsCommand(context: Context): Command {
   return withSelection(

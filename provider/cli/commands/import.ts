@@ -1,11 +1,10 @@
 import { Command } from 'commander';
-import { stringify } from 'yaml';
 import { describeAddress } from '../../model/address.ts';
 import { problem } from '../../model/diagnostic.ts';
 import { parseAddress } from '../address.ts';
 import { addressesOf } from '../definitions.ts';
 import { importDefinition } from '../library.ts';
-import { terminalText } from '../views/escape.ts';
+import { fragmentYaml } from '../views/fragment-yaml.ts';
 import { type Context, definitionsOf, fail, type FileOptions, resultOf, withFiles } from './common.ts';
 
 export function importCommand(context: Context): Command {
@@ -33,8 +32,7 @@ export function importCommand(context: Context): Command {
     const fragment = resultOf(context, await importDefinition(definitions, address));
     if (fragment === undefined) return;
     const { console } = context;
-    const yaml = stringify(fragment, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
-    console.print(console.printsToTerminal ? terminalText(yaml) : yaml);
+    console.print(fragmentYaml(fragment));
     console.note('Put this into your definitions; then `stockade plan` shows that nothing changes.\n');
   });
 }

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { problem } from '../../model/diagnostic.ts';
 import type { Definitions } from '../../spec/definitions.ts';
+import { placed } from '../definitions.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type Link, openLink, plan } from '../library.ts';
 import type { FleetPlan } from '../planning.ts';
@@ -15,7 +16,6 @@ import {
   defaultFile,
   definitionsOf,
   fail,
-  placed,
   resultOf,
   type SelectOptions,
   withSelection,

@@ -1,6 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { problem } from '../../model/diagnostic.ts';
-import { fileTrouble } from '../file-trouble.ts';
+import { fileTrouble } from '../../model/system-error.ts';
 import { type Context, fail } from './common.ts';
 
 /** Writes a file as a whole, for its owner alone: it says much about hosts. A failure is shown and ends the program as one. */

@@ -1,3 +1,4 @@
+import type { XenCapabilities } from '../../toolstacks/xl/capabilities.types.ts';
 import type { HostSummary, SeenHost } from '../facts.ts';
 import { diagnosticJson } from './diagnostics-json.ts';
 import { terminalLine } from './escape.ts';
@@ -26,6 +27,7 @@ function rows({
   guests,
 }: HostSummary): readonly (readonly [string, string])[] {
   const { qemu, kernel, supervisor, missingPrograms, cgroupVersion, cgroupControllers, lsm } = capabilities;
+  const { toolstack = 'qemu', xen } = capabilities;
   const limits =
     cgroupVersion === undefined
       ? 'no control groups'
@@ -38,6 +40,8 @@ function rows({
         ? 'none found'
         : `${qemu.version} (${qemu.binary}), ${qemu.accelerators.working.join(' and ') || 'no accelerator'} works${qemu.seccomp ? '' : ', built without seccomp'}`,
     ],
+    ...(xen === undefined ? [] : [['Xen', xenText(xen)] as const]),
+    ...(fleets.length === 0 ? [] : [['toolstack', toolstack] as const]),
     ['supervisor', supervisor.kind === 'none' ? 'none' : `${supervisor.kind} ${supervisor.version}`],
     ['limits', limits],
     ['security', lsm.length === 0 ? 'no security module' : lsm.join(' ')],
@@ -51,6 +55,12 @@ function rows({
         ] as const,
     ),
   ];
+}
+
+function xenText({ version, isControlDomain, freeMemoryMib, totalMemoryMib, deviceModel }: XenCapabilities) {
+  if (!isControlDomain || version === '') return 'xl is there, and does not run as control domain';
+  const model = deviceModel === undefined ? 'no device model' : `device model ${deviceModel.path}`;
+  return `${version}, ${freeMemoryMib} of ${totalMemoryMib} MiB free, ${model}`;
 }
 
 export function hostsJson(hosts: readonly SeenHost[]): string {

@@ -1,3 +1,4 @@
+import { pathText, shortValue, whence } from '../../model/change-words.ts';
 import { cut, terminalLine } from './escape.ts';
 import {
   actionSigns,
@@ -5,10 +6,7 @@ import {
   countsText,
   type IsolationNews,
   type ObjectChange,
-  pathText,
   type PlanReport,
-  shortValue,
-  whence,
 } from './report.ts';
 import type { Style } from './style.ts';
 

@@ -114,19 +114,3 @@ export const actionSigns: Readonly<Record<Action, string>> = {
   delete: '-',
   noop: ' ',
 };
-
-export function pathText(path: readonly (string | number)[]): string {
-  return path.map(String).join('.');
-}
-
-/** Whence a loss or gain comes: `isolation.off; its QEMU was built without seccomp`. */
-export function whence({ path, reason }: IsolationLine): string {
-  return reason === undefined ? pathText(path) : `${pathText(path)}; ${reason}`;
-}
-
-/** Digests are told by their beginning; other long values are cut. */
-export function shortValue(text: string, length: number): string {
-  const digest = /^sha256:([0-9a-f]{12})[0-9a-f]{52}$/.exec(text);
-  if (digest !== null) return `sha256:${digest[1]}…`;
-  return text.length > length ? `${text.slice(0, length)}…` : text;
-}

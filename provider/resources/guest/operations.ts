@@ -121,6 +121,11 @@ function guestStepId(guest: { readonly host: string; readonly name: string }, st
   return `${describeAddress(guestAddress(guest))}: ${step}`;
 }
 
+/** Whether an operation is that step of a guest. */
+export function isGuestStep({ id, address }: Operation, step: StepName): boolean {
+  return address.kind === 'guest' && id === guestStepId(address, step);
+}
+
 /** Steps of one guest, each needing the one before. */
 class Chain {
   readonly operations: Operation[] = [];

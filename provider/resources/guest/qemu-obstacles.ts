@@ -4,6 +4,7 @@ import type { QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.
 import { qemuConfinement } from '../../toolstacks/qemu/argv.ts';
 import { sharedMemoryForm } from '../../toolstacks/qemu/memory.ts';
 import { type GuestDesired, guestAddress } from './desired.ts';
+import type { OtherGuest } from './share-conflicts.ts';
 
 /** Slots for virtio devices that every microvm has (QEMU: 8, or 24 with a second IO-APIC). */
 const microvmSlots = 8;
@@ -68,10 +69,13 @@ function roomObstacles(guest: GuestDesired, refuse: Refuse): readonly Diagnostic
   return [refuse(field, isMicrovm ? 'microvm-full' : 'machine-full', text, hint)];
 }
 
-/** Images that another guest of the same wish uses too, where one of the two writes to them. The launch keeps guests apart by locks as well. */
+/**
+ * Images that another guest of the host uses too, where one of the two writes to them. The launch keeps guests apart by locks as well.
+ * @param others as they are wished, or by their records
+ */
 export function sharedDiskObstacles(
   guest: GuestDesired,
-  others: readonly Pick<GuestDesired, 'name' | 'disks'>[],
+  others: readonly Pick<OtherGuest, 'name' | 'disks' | 'recordOf'>[],
 ): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
   const own = imagesOf(guest);
@@ -81,6 +85,7 @@ export function sharedDiskObstacles(
       imagesOf(other).flatMap((image) => {
         const clash = own.find(({ path, writes }) => path === image.path && (writes || image.writes));
         if (clash === undefined) return [];
+        const first = `Where guest ${other.name} is about to give it up, apply that first.`;
         return [
           problem(
             'disk-shared',
@@ -89,7 +94,7 @@ export function sharedDiskObstacles(
               host: guest.host,
               resource,
               path: ['disks', clash.disk, 'path'],
-              hint: 'Give each guest an image of its own (qcow2 images may stand on one base together), or make it readonly for both.',
+              hint: `Give each guest an image of its own (qcow2 images may stand on one base together), or make it readonly for both.${other.recordOf === undefined ? '' : ` ${first}`}`,
             },
           ),
         ];

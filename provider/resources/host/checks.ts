@@ -1,5 +1,7 @@
 import { describeAddress } from '../../model/address.ts';
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
+import { unknownVersion } from '../../toolstacks/qemu/capabilities.ts';
+import type { QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { noQemuText, qemuSearchPaths } from '../../toolstacks/qemu/probe.ts';
 import { type HostDesired, hostAddress } from './desired.ts';
 import { capabilitiesWith, type HostFacts, type OperatingSystem } from './facts.ts';
@@ -34,23 +36,42 @@ export function hostObstacles(desired: HostDesired, facts: HostFacts): readonly 
     );
   }
   const ofToolstack = desired.toolstack === 'xl' ? xenObstacles : qemuObstacles;
-  return [...found, ...ofToolstack(desired, facts), ...toolstackObstacles(desired, facts)].map(
-    (diagnostic) => ({ ...at, ...diagnostic }),
-  );
+  return [
+    ...found,
+    ...ofToolstack(desired, facts),
+    ...silentQemu(desired, facts),
+    ...toolstackObstacles(desired, facts),
+  ].map((diagnostic) => ({ ...at, ...diagnostic }));
 }
 
-/**
- * A binary that was not asked yet is checked by the first step, before it touches anything. Layers that a QEMU cannot give are for
- * each guest's definition to weigh.
- */
+/** One that is named has been asked by then: one that is not there, or does not say what it is, is none. */
+function silentQemu(desired: HostDesired, { qemus }: HostFacts): readonly Diagnostic[] {
+  const { qemuBinary } = desired;
+  const found = qemuBinary === undefined ? undefined : qemus.get(qemuBinary);
+  if (qemuBinary === undefined || (found !== undefined && isTold(found))) return [];
+  const resource = describeAddress(hostAddress(desired));
+  return [
+    problem('no-qemu', `${resource}: no QEMU answers at ${qemuBinary}`, {
+      path: ['qemuBinary'],
+      hint: 'Give the path of a qemu-system-x86_64 on the host, or leave qemu_binary out to have it found.',
+    }),
+  ];
+}
+
+/** Layers that a QEMU cannot give are for each guest's definition to weigh. */
 function qemuObstacles(desired: HostDesired, facts: HostFacts): readonly Diagnostic[] {
-  const { qemu } = capabilitiesWith(facts, desired.qemuBinary);
-  if (qemu !== undefined || desired.qemuBinary !== undefined) return [];
+  const { qemuBinary } = desired;
+  const { qemu } = capabilitiesWith(facts, qemuBinary);
+  if (qemu !== undefined || qemuBinary !== undefined) return [];
   return [
     problem('no-qemu', noQemuText(qemuSearchPaths), {
       hint: `${installHint(facts.operatingSystem, ['qemu-system-x86'])} Or set qemu_binary to where it is.`,
     }),
   ];
+}
+
+function isTold({ version, machines }: QemuCapabilities): boolean {
+  return version !== unknownVersion || machines.length > 0;
 }
 
 /** The host's own package manager's words. */

@@ -1,33 +1,20 @@
 import type { HostSnapshot } from '../../engine/snapshot.ts';
-import { isolationProblems } from '../../engine/verify.ts';
 import { type Address, describeAddress } from '../../model/address.ts';
 import { type Diagnostic, failure, problem, type Result, success } from '../../model/diagnostic.ts';
-import type { LayerName } from '../../model/evidence.ts';
 import { namePattern } from '../../model/names.ts';
-import { guestUnit } from '../../model/paths.ts';
 import type { Toolstack } from '../../model/toolstack.ts';
 import { type GuestDesired, guestAddress } from '../../resources/guest/desired.ts';
-import { guestDiff } from '../../resources/guest/diff.ts';
-import { fileObstacles } from '../../resources/guest/file-obstacles.ts';
-import { withRecordChecked } from '../../resources/guest/record-state.ts';
-import { guestOperations, guestRemoval, guestStop } from '../../resources/guest/operations.ts';
-import { guestObstacles } from '../../resources/guest/render.ts';
-import { readyHost, renderFor } from '../../resources/guest/rendering.ts';
-import { domainObstacles } from '../../resources/guest/xl-obstacles.ts';
-import { layerObstacle } from '../../resources/guest/requests.ts';
-import { shareSourceCautions, shareSourceObstacles } from '../../resources/guest/share-source-checks.ts';
-import { launchShares } from '../../resources/guest/shares.ts';
-import {
-  otherGuests,
-  sharedShareCautions,
-  sharedShareObstacles,
-} from '../../resources/guest/share-conflicts.ts';
+import { cautionsOnHost, obstaclesOnHost, workOnHost } from '../../resources/guest/on-host.ts';
+import { guestRemoval } from '../../resources/guest/operations.ts';
+import { readyHost } from '../../resources/guest/rendering.ts';
+import { otherGuests } from '../../resources/guest/share-conflicts.ts';
 import { capabilitiesFor } from '../../resources/host/facts.ts';
 import { leasable } from '../../resources/qemu-users/operations.ts';
 import { guestSchema } from '../../spec/guest.ts';
 import { type DefinedGuest, defineGuest } from '../../executor/defined-guest.ts';
+import { guestSafety } from '../../executor/halt.ts';
 import type { LocalFiles } from '../../executor/local-files.ts';
-import type { Kind, Safety, Wish, Work } from '../kind.ts';
+import type { Kind, Wish, Work } from '../kind.ts';
 import { isObject, type ObjectValue, type TerraformValue } from '../../tfplugin/types.ts';
 import { planGuest } from './guest-plan.ts';
 import { guestRemarks } from './guest-remarks.ts';
@@ -75,51 +62,32 @@ function sources({ shares }: ObjectValue): readonly string[] {
 /** Nothing is said of a host that is to be prepared first: that may choose another QEMU. */
 function obstacles({ desired, uploads }: WantedGuest, snapshot: HostSnapshot): readonly Diagnostic[] {
   const { facts } = snapshot;
-  const prepared = facts.owners.has(desired.fleet);
-  const capabilities = capabilitiesFor(facts, desired.fleet);
-  const served = prepared ? launchShares(desired, capabilities) : [];
-  return [
-    ...(prepared ? guestObstacles(desired, capabilities) : []),
-    ...(prepared && capabilities.toolstack === 'xl' ? domainObstacles(desired, snapshot.domains) : []),
-    ...shareSourceObstacles(desired, snapshot.sources, served),
-    ...sharedShareObstacles(desired, otherGuests([desired], snapshot.guests)),
-    ...fileObstacles(desired, uploads, snapshot.files),
-  ];
+  const capabilities = facts.owners.has(desired.fleet) ? capabilitiesFor(facts, desired.fleet) : undefined;
+  const others = otherGuests([desired], snapshot.guests);
+  // one of the fleet may be about to give an image up: each is planned by itself, and the lock has the last word
+  const foreign = others.filter(({ recordOf }) => recordOf !== undefined && recordOf !== desired.fleet);
+  return obstaclesOnHost(desired, capabilities, snapshot, { sharing: others, images: foreign }, uploads);
 }
 
 function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
   const { desired, uploads } = wanted;
-  const capabilities = readyHost(capabilitiesFor(snapshot.facts, desired.fleet));
-  const users = snapshot.users.get(desired.scheme);
-  const offered = users === undefined ? undefined : leasable(users, desired.fleet);
+  const ready = readyHost(capabilitiesFor(snapshot.facts, desired.fleet));
+  const offering = snapshot.users.get(desired.scheme);
+  const users = offering === undefined ? undefined : leasable(offering, desired.fleet);
   const inTheWay = obstacles(wanted, snapshot);
   if (inTheWay.length > 0) return failure(...inTheWay);
-  if (capabilities === undefined || !snapshot.facts.owners.has(desired.fleet))
-    return failure(notPrepared(desired));
-  if (offered === undefined) return failure(withoutUsers(desired));
-  const facts = snapshot.guests.get(desired.name);
-  const rendered = renderFor(desired, capabilities);
-  const why = (layer: LayerName) => layerObstacle(layer, capabilities);
-  const drift = guestDiff(desired, facts, snapshot.evidence.get(desired.name), rendered, why);
-  const change = withRecordChecked(drift, facts);
-  const missing = [...uploads].filter(([digest]) => !snapshot.files.has(digest));
-  const operations = guestOperations({
-    change,
-    desired,
-    facts,
-    users: offered,
-    rendered,
-    uploads: new Map(missing),
-  });
+  if (ready === undefined || !snapshot.facts.owners.has(desired.fleet)) return failure(notPrepared(desired));
+  if (users === undefined) return failure(withoutUsers(desired));
+  const missing = new Map([...uploads].filter(([digest]) => !snapshot.files.has(digest)));
+  const { change, operations } = workOnHost(desired, ready, snapshot, { users, uploads: missing });
   return success({ change, operations }, change.action === 'noop' ? [] : cautions(desired, snapshot));
 }
 
 function cautions(desired: GuestDesired, snapshot: HostSnapshot): readonly Diagnostic[] {
-  const served = launchShares(desired, capabilitiesFor(snapshot.facts, desired.fleet));
-  return [
-    ...shareSourceCautions(desired, snapshot.sources, served),
-    ...sharedShareCautions(desired, otherGuests([desired], snapshot.guests)),
-  ];
+  const capabilities = capabilitiesFor(snapshot.facts, desired.fleet);
+  return cautionsOnHost(desired, capabilities, snapshot, {
+    sharing: otherGuests([desired], snapshot.guests),
+  });
 }
 
 function nameOf(guest: Where): string {
@@ -172,14 +140,6 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
       planGuest(planned, prior, wanted?.desired, wanted?.shareDrivers, wanted?.toolstack),
     verify: (address, { desired }, snapshot) =>
       integrityProblems(address, findGuest(snapshot, address, desired.fleet, {})),
-    safety,
+    safety: guestSafety,
   };
 }
-
-const safety: Safety = {
-  runs: ({ name }, snapshot) => snapshot.evidence.get(name)?.running === true,
-  dangers: ({ name }, snapshot) => isolationProblems(name, snapshot),
-  halt: ({ host, name }, fleet, snapshot) =>
-    guestStop({ host, name }, fleet, snapshot.guests.get(name)?.generation ?? 'any'),
-  haltByHand: ({ name }) => `systemctl stop ${guestUnit(name)}`,
-};

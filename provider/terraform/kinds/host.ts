@@ -1,6 +1,6 @@
 import type { HostSnapshot } from '../../engine/snapshot.ts';
-import { type Address, describeAddress } from '../../model/address.ts';
-import { type Diagnostic, failure, problem, type Result, success } from '../../model/diagnostic.ts';
+import type { Address } from '../../model/address.ts';
+import { type Diagnostic, failure, type Result, success } from '../../model/diagnostic.ts';
 import { namePattern } from '../../model/names.ts';
 import { hostObstacles } from '../../resources/host/checks.ts';
 import { type HostDesired, hostAddress, hostDesired } from '../../resources/host/desired.ts';
@@ -65,19 +65,8 @@ function find(
   };
 }
 
-/** Its QEMU has been asked by then: one that gave no answer is none. */
 function obstacles(desired: HostDesired, { facts }: HostSnapshot): readonly Diagnostic[] {
-  const found = hostObstacles(desired, facts);
-  const { qemuBinary } = desired;
-  if (qemuBinary === undefined || facts.qemus.has(qemuBinary)) return found;
-  const address = hostAddress(desired);
-  const unusable = problem('no-qemu', `${describeAddress(address)}: no QEMU answers at ${qemuBinary}`, {
-    host: desired.host,
-    resource: describeAddress(address),
-    path: ['qemu_binary'],
-    hint: 'Give the path of a qemu-system-x86_64 on the host, or leave qemu_binary out to have it found.',
-  });
-  return [...found, unusable];
+  return hostObstacles(desired, facts);
 }
 
 function work(desired: HostDesired, snapshot: HostSnapshot): Result<Work> {

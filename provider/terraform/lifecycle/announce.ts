@@ -2,6 +2,7 @@ import { describeAddress } from '../../model/address.ts';
 import { assertNever } from '../../model/assert.ts';
 import type { Address } from '../../model/address.ts';
 import type { Change, FieldReason, IsolationChange, IsolationLine } from '../../model/change.ts';
+import { pathText, shortValue, whence } from '../../model/change-words.ts';
 import { caution, type Diagnostic } from '../../model/diagnostic.ts';
 import { toSnake } from '../words.ts';
 
@@ -41,23 +42,18 @@ export function isolationNews(
         host: address.host,
         resource: describeAddress(address),
         detail: [
-          ...losses.map((line) => `It loses ${whence(line)}: ${line.meaning}`),
-          ...gains.map((line) => `It gains ${whence(line)}: ${line.meaning}`),
-          ...regained.map((line) => `It regains ${whence(line)}.`),
-          ...dropped.map((line) => `It gives up ${whence(line)}.`),
+          ...losses.map((line) => `It loses ${source(line)}: ${line.meaning}`),
+          ...gains.map((line) => `It gains ${source(line)}: ${line.meaning}`),
+          ...regained.map((line) => `It regains ${source(line)}.`),
+          ...dropped.map((line) => `It gives up ${source(line)}.`),
         ].join('\n'),
       },
     ),
   ];
 }
 
-function whence({ what, path, reason }: IsolationLine): string {
-  const source = shownPath(path);
-  return reason === undefined ? `${what} (${source})` : `${what} (${source}; ${reason})`;
-}
-
-function shownPath(path: readonly (string | number)[]): string {
-  return path.map((step) => (typeof step === 'number' ? String(step) : toSnake(step))).join('.');
+function source(line: IsolationLine): string {
+  return `${line.what} (${whence(line, toSnake)})`;
 }
 
 function consequence(change: Change): string | undefined {
@@ -77,14 +73,9 @@ function consequence(change: Change): string | undefined {
   }
 }
 
-function showReason(reason: FieldReason): string {
-  return `${shownPath(reason.path)} ${short(reason.before)} -> ${short(reason.after)}`;
-}
-
 const shownCharacters = 160;
 
-function short(text: string): string {
-  const digest = /^sha256:([0-9a-f]{12})[0-9a-f]{52}$/.exec(text);
-  if (digest !== null) return `sha256:${digest[1]}…`;
-  return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
+function showReason({ path, before, after }: FieldReason): string {
+  const [was, will] = [before, after].map((value) => shortValue(value, shownCharacters));
+  return `${pathText(path, toSnake)} ${was} -> ${will}`;
 }

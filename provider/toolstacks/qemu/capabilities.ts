@@ -1,5 +1,8 @@
 import type { QemuCapabilities } from './capabilities.types.ts';
 
+/** Of a QEMU that did not say which it is. */
+export const unknownVersion = 'unknown';
+
 /** Answers of one QEMU by name, as `qemu_answers` printed them. */
 export type QemuAnswers = ReadonlyMap<string, string>;
 
@@ -19,7 +22,7 @@ export function parseQemuCapabilities(answers: QemuAnswers): QemuCapabilities | 
     binary,
     device: Number(device),
     inode: Number(inode),
-    version: /version (\d{1,4}(?:\.\d{1,4}){1,3})/.exec(answers.get('version') ?? '')?.[1] ?? 'unknown',
+    version: /version (\d{1,4}(?:\.\d{1,4}){1,3})/.exec(answers.get('version') ?? '')?.[1] ?? unknownVersion,
     // `-help` shows -sandbox in builds without seccomp too: only the trial run tells
     seccomp: answers.get('sandbox') === '0' && /\bspawn=/.test(options.get('sandbox') ?? ''),
     runWithChroot: /\bchroot=/.test(runWith),

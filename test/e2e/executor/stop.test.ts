@@ -69,6 +69,59 @@ test('a stop reaches a batch that still waits for the lock', async () => {
   expect(existsSync(ground.path('wrong'))).toBe(false);
 });
 
+test('asked to stop before it was sent, nothing of it is begun, and the host is still looked at', async () => {
+  const ground = makeGround();
+  const { session } = openHere(ground);
+  const writing = session.write([own('a', sh`: >${ground.at('wrong')}`)], [section('seen', sh`echo looked`)]);
+  await session.stop();
+  const { results, sections } = must(await writing);
+  expect(statuses(results)).toEqual(['a refused stopped']);
+  expect(existsSync(ground.path('wrong'))).toBe(false);
+  expect(textOf(sections.get('seen'))).toBe('looked\n');
+  expect(session.counters).toMatchObject({ readBatches: 1, writeBatches: 0 });
+  expect(statuses(must(await session.write([own('next', sh`changed`)])).results)).toEqual(['next changed']);
+});
+
+test('a stop reaches what waits behind another batch of the same session', async () => {
+  const ground = makeGround();
+  const { session } = openHere(ground);
+  const reading = session.read([
+    section('slow', sh`: >${ground.at('begun')}; until [ -e ${ground.at('go')} ]; do sleep 0.02; done`),
+  ]);
+  await until(() => existsSync(ground.path('begun')));
+  const writing = session.write([own('a', sh`: >${ground.at('wrong')}`)]);
+  await session.stop();
+  writeFileSync(ground.path('go'), '');
+  expect(statuses(must(await writing).results)).toEqual(['a refused stopped']);
+  must(await reading);
+  expect(existsSync(ground.path('wrong'))).toBe(false);
+});
+
+test('what is urgent is not stopped, and goes before what waits', async () => {
+  const ground = makeGround();
+  const { session } = openHere(ground);
+  const waits = (name: string) =>
+    sh`: >${ground.at(`${name}-begun`)}; until [ -e ${ground.at(`${name}-go`)} ]; do sleep 0.02; done; changed`;
+  const usual = session.write([own('usual', waits('usual'))]);
+  await until(() => existsSync(ground.path('usual-begun')));
+  const late = session.write([own('late', sh`: >${ground.at('wrong')}`)]);
+  const urgent = session.write(
+    [own('halt', waits('halt')), own('halted', sh`changed`, { needs: ['halt'] })],
+    [],
+    { urgent: true },
+  );
+  await session.stop();
+  writeFileSync(ground.path('usual-go'), '');
+  await until(() => existsSync(ground.path('halt-begun')));
+  // once more, while it runs
+  await session.stop();
+  writeFileSync(ground.path('halt-go'), '');
+  expect(statuses(must(await urgent).results)).toEqual(['halt changed', 'halted changed']);
+  expect(statuses(must(await usual).results)).toEqual(['usual changed']);
+  expect(statuses(must(await late).results)).toEqual(['late refused stopped']);
+  expect(existsSync(ground.path('wrong'))).toBe(false);
+});
+
 test('with nothing being written there is nothing to stop', async () => {
   const { session } = openHere(makeGround());
   await session.stop();

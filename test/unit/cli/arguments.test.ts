@@ -90,7 +90,7 @@ describe('definitions', () => {
   it('that are missing are told with what to do', async () => {
     const { exitCode, stderr } = await run('validate', '--file', join(folder, 'no-such.yaml'));
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('is not there');
+    expect(stderr).toContain('there is no such file or directory');
     expect(stderr).toContain('stockade init');
   });
 

@@ -86,6 +86,17 @@ describe('definitions as what each host is to be like', () => {
     expect(other).toBe(undefined);
     expect(one?.keeps({ kind: 'guest', host: 'hv1', name: 'web1' })).toBe(false);
   });
+
+  it.each([[['web1']], [['web1', 'hv2/none']], [['web?'], ['web2', 'hv2']]])(
+    'to be destroyed as far as %j say: the hosts of guests that are named alone are looked at too',
+    async (limit, exclude: readonly string[] = []) => {
+      const [one] = await expanded(limit, exclude, true);
+      expect(names(one === undefined ? [] : [one])).toEqual([['hv1', false, '', '']]);
+      const keeps = (name: string) => one?.keeps({ kind: 'guest', host: 'hv1', name });
+      expect([keeps('web1'), keeps('db1')]).toEqual([false, true]);
+      expect(one?.keeps({ kind: 'qemu-users', host: 'hv1', name: 'per-domain' })).toBe(true);
+    },
+  );
 });
 
 const snapshot = (owners: Readonly<Record<string, string>>) => {
@@ -153,6 +164,22 @@ describe('what is taken away', () => {
     };
     const ids = order(joinPlans(removals, made).operations);
     expect(ids.indexOf('guest new on hv1: record')).toBeLessThan(ids.indexOf('guest old on hv1: collect'));
+  });
+
+  it('leaves its users to a guest of the same batch, however its removal ends', () => {
+    const removals = planRemovals(snapshot({ old: 'prod' }), {
+      fleet: 'prod',
+      keeps: ({ kind }) => kind !== 'guest',
+    });
+    const address = { kind: 'guest', host: 'hv1', name: 'new' } as const;
+    const lease: Operation = {
+      ...{ id: 'guest new on hv1: lease', address, needs: [] },
+      step: { kind: 'own', body: sh`true` },
+    };
+    const { operations } = joinPlans(removals, { changes: [], operations: [lease] });
+    const ids = order(operations);
+    expect(ids.indexOf('guest old on hv1: remove')).toBeLessThan(ids.indexOf('guest new on hv1: lease'));
+    expect(operations.at(-1)?.needs).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../provider/cli/address.ts';
-import { idlePatterns, selectionOf } from '../../../provider/cli/selection.ts';
+import { hostsConcerned, idlePatterns, selectionOf } from '../../../provider/cli/selection.ts';
 import type { Definitions } from '../../../provider/spec/definitions.ts';
 
 function select(limit: readonly string[], exclude: readonly string[] = []) {
@@ -72,6 +72,27 @@ it('a pattern that names nothing is told', () => {
   const defined = { hosts: [{ name: 'hv1' }], guests: [{ name: 'web1' }] } as unknown as Definitions;
   const idle = idlePatterns(['hv*', 'web?', 'hv1/gone', 'hv2', 'hv2/web1', 'x*'], defined);
   expect(idle.map(({ summary }) => summary.split(' ')[0])).toEqual(['hv2', 'hv2/web1', 'x*']);
+});
+
+describe('the hosts a command is about', () => {
+  const defined = {
+    hosts: [{ name: 'hv1' }, { name: 'hv2' }, { name: 'hv3' }],
+    guests: [
+      { host: 'hv1', name: 'web1' },
+      { host: 'hv2', name: 'db1' },
+    ],
+  } as unknown as Definitions;
+
+  it.each([
+    [[], [], 'hv1 hv2 hv3'],
+    [['web1'], [], 'hv1'],
+    [['hv3'], [], 'hv3'],
+    [['hv3/gone', 'db1'], [], 'hv2 hv3'],
+    [['web1', 'db1'], ['hv1'], 'hv2'],
+    [['web9'], [], ''],
+  ])('with --limit %j --exclude %j', (limit, exclude, expected) => {
+    expect([...hostsConcerned(defined, select(limit, exclude))].join(' ')).toBe(expected);
+  });
 });
 
 describe('an address', () => {

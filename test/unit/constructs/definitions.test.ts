@@ -94,7 +94,7 @@ describe('a fleet from YAML', () => {
 
   it('says which file is not there', () => {
     expect(() => Fleet.fromYaml(emptyStack(), 'all', 'no/such/place')).toThrow(
-      /"\/.*no\/such\/place" is not there/,
+      /"\/.*no\/such\/place" cannot be read: there is no such file or directory/,
     );
   });
 });

@@ -25,6 +25,15 @@ test('level by level, within a level in the order asked', () => {
   ]);
 });
 
+test('what comes after others is not held back by how they end', () => {
+  const { turns, operations } = orderOperations([
+    [{ ...own('late', body), after: ['b', 'nowhere'] }, own('b', body, { needs: ['a'] }), own('a', body)],
+  ]);
+  expect(turns.map(shown)).toEqual(['a', 'b', 'late']);
+  expect(operations[0]).toMatchObject({ needs: [], level: 2 });
+  expect(codesOf(checkOperations([{ ...own('a', body), after: ['a'] }]))).toEqual(['operation-circle']);
+});
+
 test('collective steps join by level, name and body, across callers', () => {
   const { turns } = orderOperations([
     [own('a', body), together('1', 'n', body, 'x'), together('2', 'n', body, 'y', ['a'])],

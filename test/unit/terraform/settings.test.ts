@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { FleetHosts } from '../../../provider/terraform/hosts.ts';
 import { Settings } from '../../../provider/terraform/settings.ts';
 import { targetOf } from '../../../provider/executor/targets.ts';
@@ -96,4 +99,23 @@ describe('what is remembered of a host', () => {
     expect(remembered({})).toBeUndefined();
     expect(remembered({ host: { fleet: 1 } })).toBeUndefined();
   });
+});
+
+describe('after an interrupt', () => {
+  it('nothing more is begun on a host, but what ends that which must not go on', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'interrupted-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const nobody = { address: '127.0.0.1', port: 1, host_key: entry['host_key'] ?? null, agent: true };
+    const config = { fleet: 'f', hosts: { hv1: nobody }, events_file: join(folder, 'events') };
+    const hosts = hostsOf(config);
+    hosts.stop();
+    const reach = hosts.reach('hv1');
+    if (reach.kind !== 'ready') throw new Error(reach.kind);
+    const codes = async (options: { urgent?: boolean }) => {
+      const written = await reach.access.write([], options);
+      return written.ok ? [] : written.diagnostics.map(({ code }) => code);
+    };
+    expect(await codes({})).toEqual(['aborted']);
+    expect(await codes({ urgent: true })).not.toContain('aborted');
+  }, 30_000);
 });
