@@ -4,7 +4,9 @@ import type { z } from 'zod';
 import { type FleetInput, fleetSchema, type hostEntrySchema } from '../provider/spec/fleet.ts';
 import { refuseUnlessValid } from './check.ts';
 import { defined, type Described } from './described.ts';
+import { CommandGate, type CommandGateProps } from './command-gate.ts';
 import { withPathsFromHere } from './files.ts';
+import { EvidenceGate, type EvidenceGateProps, type Gate } from './gate.ts';
 import {
   StockadeProvider,
   type StockadeProviderConfig,
@@ -54,6 +56,16 @@ export class StockadeFleet extends Construct {
     return [host, ...this.#hostNames].some((name) => Token.isUnresolved(name) || name.includes('${'))
       ? undefined
       : false;
+  }
+
+  /**
+   * Holds a second group of guests back until the isolation of a first one is seen to hold, or with `command` until a command of the user's
+   * own has ended well: `fleet.gate('canary', { after: [canary], before: rest })`.
+   */
+  gate(id: string, props: CommandGateProps): CommandGate;
+  gate(id: string, props: EvidenceGateProps): EvidenceGate;
+  gate(id: string, props: CommandGateProps | EvidenceGateProps): Gate {
+    return 'command' in props ? new CommandGate(this, id, props) : new EvidenceGate(this, id, props);
   }
 
   /** Names in the inventory. */

@@ -45,6 +45,7 @@ export type GuestIsolationProps = NonNullable<RestrictedGuestProps['isolation']>
 export class RestrictedGuest extends Construct {
   /** Terraform's resource, with `integrity` and everything else that is found out. */
   readonly resource: Guest;
+  readonly users: QemuUsers;
   readonly host: HypervisorHost;
   #evidence: GuestEvidence | undefined;
   /** What the guest was made from, as the provider will have it. */
@@ -58,6 +59,7 @@ export class RestrictedGuest extends Construct {
     const owner = { host: users.host.name, users: `${users.host.name}/${users.scheme}` };
     this.#definition = { ...owner, name, ...files, ...rest };
     refuseUnlessValid(this, guestSchema, this.#definition);
+    this.users = users;
     this.host = users.host;
     this.#shares = [...(rest.shares ?? [])];
     for (const share of this.#shares) this.host.claimShare(this, share);

@@ -15,6 +15,8 @@ export {
   type RestrictedGuestProps,
 } from './guest.ts';
 export { GuestEvidence, type GuestEvidenceProps } from './evidence.ts';
+export { EvidenceGate, type EvidenceGateProps, Gate, type GateProps } from './gate.ts';
+export { CommandGate, type CommandGateProps, type GateCommand } from './command-gate.ts';
 export type { GuestFile } from './files.ts';
 export { layersWithoutXl, type LayerName, type SwitchableLayer } from '../provider/model/evidence.ts';
 export * as bindings from './generated/index.ts';

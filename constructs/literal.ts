@@ -6,6 +6,11 @@ export function literally<Value>(value: Value): Value {
   return literal(value) as Value;
 }
 
+/** The same of text in which cdktf has put values of the stack, which stay. */
+export function literallyAround(text: string): string {
+  return text.replaceAll(/([$%])(?=\{(?!TfToken\[))/g, '$1$1');
+}
+
 function literal(value: unknown): unknown {
   if (typeof value === 'string' && value.includes('TfToken['))
     throw new Error('text with "TfToken[" in it cannot go through cdktf, whose own mark this is');

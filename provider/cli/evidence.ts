@@ -1,5 +1,5 @@
 import type { HostSnapshot } from '../engine/snapshot.ts';
-import { isolationProblems } from '../engine/verify.ts';
+import { judgeGuest } from '../engine/verify.ts';
 import { bounded } from '../executor/bounded.ts';
 import type { Fleet } from '../executor/fleet.ts';
 import { targetOf } from '../executor/targets.ts';
@@ -59,15 +59,11 @@ export async function observeEvidence(
   });
 }
 
-/** A guest of that name that belongs to somebody else proves nothing of ours. */
 function proofOf(guest: string, defined: boolean, fleet: string, snapshot: HostSnapshot): GuestProof {
-  const isOurs = snapshot.guests.get(guest)?.owner === fleet;
-  const own = isOurs ? snapshot : { ...snapshot, evidence: new Map<string, GuestEvidence>() };
-  const evidence = own.evidence.get(guest);
+  const { evidence, problems } = judgeGuest(guest, fleet, snapshot);
   return {
-    ...{ guest, defined, evidence },
+    ...{ guest, defined, evidence, problems },
     isolated: isIsolated(evidence),
     proven: evidence !== undefined && isProven(evidence),
-    problems: isolationProblems(guest, own),
   };
 }

@@ -1,6 +1,6 @@
 import { describeAddress } from '../model/address.ts';
 import { type Diagnostic, problem } from '../model/diagnostic.ts';
-import type { LayerEvidence } from '../model/evidence.ts';
+import type { GuestEvidence, LayerEvidence } from '../model/evidence.ts';
 import { guestAddress } from '../resources/guest/desired.ts';
 import { standsAsAsked } from '../resources/guest/integrity.ts';
 import type { HostSnapshot } from './snapshot.ts';
@@ -33,6 +33,20 @@ export function isolationProblems(guest: string, snapshot: HostSnapshot): readon
       }),
     ),
   ];
+}
+
+/** What one guest of a fleet shows, and what speaks against it: nothing where it runs and every layer stands as asked for. */
+export interface GuestJudgement {
+  /** `undefined`: it is not on the host, is not the fleet's, or its record cannot be read. */
+  readonly evidence: GuestEvidence | undefined;
+  readonly problems: readonly Diagnostic[];
+}
+
+/** Judges a guest by its evidence. One of that name that belongs to somebody else proves nothing of the fleet's. */
+export function judgeGuest(guest: string, fleet: string, snapshot: HostSnapshot): GuestJudgement {
+  const isOurs = snapshot.guests.get(guest)?.owner === fleet;
+  const own = isOurs ? snapshot : { ...snapshot, evidence: new Map<string, GuestEvidence>() };
+  return { evidence: own.evidence.get(guest), problems: isolationProblems(guest, own) };
 }
 
 function weakLayers(

@@ -2,6 +2,7 @@ import { fleetSchema } from '../spec/fleet.ts';
 import type { Provider } from '../tfplugin/types.ts';
 import { configurationSchema } from './configuration.ts';
 import { LocalFiles } from '../executor/local-files.ts';
+import { gateResource } from './gate.ts';
 import { FleetHosts } from './hosts.ts';
 import { guestKind } from './kinds/guest.ts';
 import { hostKind } from './kinds/host.ts';
@@ -28,6 +29,7 @@ export function createProvider(): Provider {
       stockade_host: managed(hostKind, hosts),
       stockade_qemu_users: managed(usersKind, hosts),
       stockade_guest: managed(guestKind(new LocalFiles()), hosts),
+      stockade_gate: gateResource(hosts),
     },
     dataSources: {
       stockade_guest_evidence: guestEvidenceSource(hosts),

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { buildCli } from '../../scripts/build-cli.ts';
 import { standstillKernel } from '../lab/guest/standstill.ts';
 import type { LabHost } from '../lab/lab.ts';
 import { type CommandOutput, capture } from '../lab/process.ts';
+import { Started } from './started.fixture.ts';
 
 let building: Promise<string> | undefined;
 const made: string[] = [];
@@ -100,26 +101,6 @@ export class Folder {
 
   get #environment(): NodeJS.ProcessEnv {
     return { PATH: process.env['PATH'], HOME: this.path };
-  }
-}
-
-export class Started {
-  stdout = '';
-  stderr = '';
-  readonly child: ChildProcess;
-  readonly ended: Promise<number>;
-
-  constructor(child: ChildProcess) {
-    this.child = child;
-    child.stdout?.on('data', (piece: Buffer) => (this.stdout += piece.toString('utf8')));
-    child.stderr?.on('data', (piece: Buffer) => (this.stderr += piece.toString('utf8')));
-    this.ended = new Promise((resolve) => child.on('close', (code) => resolve(code ?? 137)));
-  }
-
-  /** Resolves once its standard error holds this, or it has ended. */
-  async until(text: string): Promise<void> {
-    while (!this.stderr.includes(text) && this.child.exitCode === null && this.child.signalCode === null)
-      await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 

@@ -114,6 +114,16 @@ describe('examples/terraform', () => {
     await workspace.apply();
   });
 
+  it('makes second guests after a gate', async () => {
+    const second = '-var=second=true';
+    const output = await workspace.apply(second);
+    const passed = output.indexOf('stockade_gate.web[0]: Creation complete');
+    expect(passed).toBeGreaterThan(0);
+    expect(passed).toBeLessThan(output.indexOf('stockade_guest.second["h1"]: Creating'));
+    expect(await workspace.plan(second)).toMatchObject({ exitCode: 0 });
+    await workspace.apply();
+  });
+
   it('leaves nothing behind', async () => {
     expect(flat(await workspace.destroy())).toContain('Destroy complete! Resources: 3 destroyed.');
     expect(compareSnapshots(before, await snapshotHost(lab.host))).toEqual([]);

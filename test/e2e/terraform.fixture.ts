@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { type BuiltProvider, buildProvider } from '../../scripts/build-provider.
 import { buildGuestImage, type GuestImage } from '../lab/guest/image.ts';
 import type { LabHost } from '../lab/lab.ts';
 import { type CommandOutput, capture } from '../lab/process.ts';
+import { Started } from './started.fixture.ts';
 
 /** A Terraform configuration in its JSON form. */
 export type Configuration = Readonly<Record<string, unknown>>;
@@ -59,10 +61,11 @@ export class Workspace {
     };
   }
 
-  static async make(configuration: Configuration): Promise<Workspace> {
-    const { cliConfigFile } = await builtProvider();
+  /** `cliConfigFile`: @default one that has the built provider alone */
+  static async make(configuration: Configuration, cliConfigFile?: string): Promise<Workspace> {
+    const configFile = cliConfigFile ?? (await builtProvider()).cliConfigFile;
     const folder = mkdtempSync(join(tmpdir(), 'stockade-terraform-'));
-    const workspace = new Workspace(folder, cliConfigFile);
+    const workspace = new Workspace(folder, configFile);
     workspace.write(configuration);
     await workspace.succeed('init', '-input=false');
     return workspace;
@@ -97,6 +100,14 @@ export class Workspace {
       env: Object.assign({}, this.#environment, ...extra) as NodeJS.ProcessEnv,
       timeoutSeconds: 240,
     });
+  }
+
+  /** Terraform, left running. */
+  start(command: string, ...args: readonly string[]): Started {
+    const child = spawn('terraform', [command, '-no-color', ...args], {
+      ...{ cwd: this.folder, env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] as const },
+    });
+    return new Started(child);
   }
 
   /** Like `terraform`, but throws unless it succeeded; returns what it printed. */
