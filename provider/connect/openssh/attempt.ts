@@ -46,7 +46,7 @@ export async function attempt(
   }
   if (finished.exitCode === 0) return done(await linkTo(run, finished, warnings, deadline));
   finished.release();
-  const words = finished.stderr().map((line) => place.named(line));
+  const { words } = readLog(place.named(finished.stderr()));
   const told = readLog(place.named(logOf(place)));
   if (
     program.hasKnownHostsCommand &&

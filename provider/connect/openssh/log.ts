@@ -57,7 +57,7 @@ export function lastWordsOf(text: string): string | undefined {
   return readLog(text).words.at(-1);
 }
 
-export function linesOf(text: string): readonly string[] {
+function linesOf(text: string): readonly string[] {
   return text
     .split('\n')
     .map((line) => line.trim())

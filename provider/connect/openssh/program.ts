@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { systemCode, messageOf } from '../paths.ts';
 import { atExit, signal } from './at-exit.ts';
-import { linesOf } from './log.ts';
 
 /** How a run of the ssh program ended, or got into the background. */
 export type Finished = { readonly kind: 'not-started'; readonly reason: string } | Ended;
@@ -13,7 +12,7 @@ export interface Ended {
   /** We ended it: its time was up. */
   readonly isLate: boolean;
   /** What it and those that it started say on stderr; some may go on to say something. */
-  readonly stderr: () => readonly string[];
+  readonly stderr: () => string;
   /** Lets go of their stderr. */
   readonly release: () => void;
 }
@@ -61,7 +60,7 @@ export function runSsh(
         kind: 'ended',
         exitCode: code ?? undefined,
         isLate: deadline.aborted,
-        stderr: () => linesOf(said),
+        stderr: () => said,
         release: () => child.stderr.destroy(),
       };
       // What leads through a jump host goes on in the background, and keeps stderr; it is no reason for us to stay.

@@ -126,7 +126,7 @@ function hostArguments({ target, place, program }: Run): readonly string[] {
       : {};
   return [
     ...['-F', place.path(files.config)],
-    ...options({ LogLevel: 'DEBUG1', ...pinned }),
+    ...options(pinned),
     ...(port === undefined ? [] : ['-p', String(port)]),
     ...(user === undefined ? [] : ['-l', user]),
     ...(proxyJump === undefined ? [] : ['-J', proxyJump]),
@@ -134,11 +134,14 @@ function hostArguments({ target, place, program }: Run): readonly string[] {
   ];
 }
 
-/** A master in the background, without a session of its own. */
+/**
+ * A master in the background, without a session of its own. Its log is at level DEBUG1 by `-v`, not by an option: without the flag, a master
+ * that persists sends what jump hosts' programs say to /dev/null.
+ */
 export function masterArguments(run: Run): readonly string[] {
   const { place } = run;
   return [
-    ...['-M', '-S', place.path(files.socket), '-E', place.path(files.log), '-f', '-N'],
+    ...['-v', '-M', '-S', place.path(files.socket), '-E', place.path(files.log), '-f', '-N'],
     ...options({ ControlPersist: String(persistSeconds) }),
     ...hostArguments(run),
   ];
