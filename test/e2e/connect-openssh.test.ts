@@ -328,7 +328,7 @@ describe('certificates', () => {
   it('of the user serve keys that are opened here', async () => {
     const passphrase = new Redacted('open sesame');
     const identities = [{ kind: 'key-file', path: at('locked'), passphrase }] as const;
-    await works(signed.opensshTarget({ identities, certificateFile: at('locked-cert.pub') }));
+    await works(signed.opensshTarget({ identities }));
     const privateKey = new Redacted(readFileSync(at('user'), 'utf8'));
     await works(
       signed.opensshTarget({

@@ -8,7 +8,7 @@ import type { Identity } from '../target.ts';
 /** What the ssh program can be given to log in with. */
 export type Means =
   /** Held by this process alone: the program gets at it through an agent of ours. */
-  | { readonly kind: 'key'; readonly key: ParsedKey }
+  | { readonly kind: 'key'; readonly key: ParsedKey; readonly certificate?: string }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'agent'; readonly socket: string };
 
@@ -36,7 +36,9 @@ export async function prepareMeans(
         return typeof text === 'string' ? { kind: 'file', path: resolve(expandHome(identity.path)) } : text;
       }
       const opened = await openKey(host, identity, await loadParser());
-      return 'key' in opened ? { kind: 'key', key: opened.key } : opened;
+      if (!('key' in opened)) return opened;
+      if (identity.kind === 'key') return { kind: 'key', key: opened.key };
+      return { kind: 'key', key: opened.key, certificate: `${resolve(expandHome(identity.path))}-cert.pub` };
     }),
   );
 }
@@ -44,6 +46,8 @@ export async function prepareMeans(
 /** What one run of the program offers the host. */
 export interface Round {
   readonly keys: readonly ParsedKey[];
+  /** Where certificates for `keys` may lie. */
+  readonly certificates: readonly string[];
   readonly files: readonly string[];
   /** Asked for the keys of `files` alone, or for all that it has where there are none. */
   readonly agent?: string;
@@ -56,6 +60,7 @@ export function roundsOf(prepared: readonly Prepared[]): readonly Round[] {
   const rounds: Round[] = [];
   const passedOver: Diagnostic[] = [];
   let keys: ParsedKey[] = [];
+  let certificates: string[] = [];
   let files: string[] = [];
   const flush = (agent?: string) => {
     // Keys of ours come by an agent of ours, and the program asks only one.
@@ -63,13 +68,13 @@ export function roundsOf(prepared: readonly Prepared[]): readonly Round[] {
     if (keys.length > 0 || files.length > 0) {
       rounds.push({
         keys,
+        certificates,
         files,
         ...(asked === undefined ? {} : { agent: asked }),
         passedOver: [...passedOver],
       });
     }
-    keys = [];
-    files = [];
+    [keys, certificates, files] = [[], [], []];
   };
   for (const one of prepared) {
     if (!isMeans(one)) passedOver.push(one);
@@ -77,9 +82,16 @@ export function roundsOf(prepared: readonly Prepared[]): readonly Round[] {
     else if (one.kind === 'key') {
       if (files.length > 0) flush();
       keys.push(one.key);
+      if (one.certificate !== undefined) certificates.push(one.certificate);
     } else {
       flush(one.socket);
-      rounds.push({ keys: [], files: [], agent: one.socket, passedOver: [...passedOver] });
+      rounds.push({
+        keys: [],
+        certificates: [],
+        files: [],
+        agent: one.socket,
+        passedOver: [...passedOver],
+      });
     }
   }
   flush();

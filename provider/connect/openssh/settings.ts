@@ -89,15 +89,15 @@ function nothingButFiles(known: string, { hasKnownHostsCommand }: Program): Read
 }
 
 function login({ target, place, round }: Run): readonly string[] {
-  const certificate =
-    target.certificateFile === undefined
-      ? []
-      : [`CertificateFile ${place.link('certificate', here(target.certificateFile))}`];
-  if (round === undefined) return certificate;
+  const named = target.certificateFile === undefined ? [] : [here(target.certificateFile)];
+  const certificates = [...named, ...(round?.certificates ?? [])].map(
+    (file, index) => `CertificateFile ${place.link(`certificate-${index}`, file)}`,
+  );
+  if (round === undefined) return certificates;
   const identities = round.files.map((file, index) => identity(place, file, index));
   const hasAgent = round.keys.length > 0 || round.agent !== undefined;
   return [
-    ...certificate,
+    ...certificates,
     ...(identities.length === 0 ? ['IdentityFile none'] : identities),
     // Where it listens goes through the environment: see `environmentOf`.
     `IdentityAgent ${hasAgent ? 'SSH_AUTH_SOCK' : 'none'}`,

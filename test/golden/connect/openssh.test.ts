@@ -39,7 +39,7 @@ const alias: OpensshTarget = {
   connectTimeoutSeconds: 15,
 };
 const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBVpRcSqMS0OsXfqHKqyjNkOyWw4bzpT7FSSFDh4GXzE';
-const round: Round = { keys: [], files: [], passedOver: [] };
+const round: Round = { keys: [], certificates: [], files: [], passedOver: [] };
 
 const cases: readonly (readonly [string, OpensshTarget, Round | undefined, 'old' | 'new'])[] = [
   ['alias_of_the_configuration', alias, undefined, 'new'],
