@@ -78,7 +78,9 @@ function withKeyFilesFromHere(hosts: StockadeFleetProps['hosts']) {
   return Object.fromEntries(
     Object.entries(hosts).map(([name, entry]) => [
       name,
-      defined(withPathsFromHere(entry, 'privateKeyFile', 'knownHostsFile')),
+      defined(
+        withPathsFromHere(entry, 'privateKeyFile', 'knownHostsFile', 'certificateFile', 'sshConfigFile'),
+      ),
     ]),
   );
 }

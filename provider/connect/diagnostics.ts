@@ -1,15 +1,22 @@
 import { problem, type Diagnostic } from '../model/diagnostic.ts';
 import { fingerprint, keyLine, type PublicKey } from './keys.ts';
 import { knownHostsName, type HostKeyEntry } from './known_hosts.ts';
-import type { SshTarget } from './target.ts';
+
+/** A host that is reached over the network, as far as messages are about it. */
+export interface Destination {
+  readonly host: string;
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+}
 
 /** What a host says may be long; the view that shows it escapes the rest. */
-function bounded(text: string): string {
+export function bounded(text: string): string {
   return text.length > 4000 ? `${text.slice(0, 4000)}…` : text;
 }
 
 /** `hv1 (198.18.0.2 port 22)`: how messages name a host that is reached over the network. */
-export function describeTarget(target: SshTarget): string {
+export function describeTarget(target: Destination): string {
   return `${target.host} (${target.address} port ${target.port})`;
 }
 
@@ -17,7 +24,7 @@ const askTheHost =
   "Compare the fingerprint with the host's own: on its console, `ssh-keygen -lf /etc/ssh/ssh_host_…_key.pub`.";
 
 export function hostKeyUnknown(
-  target: SshTarget,
+  target: Destination,
   key: PublicKey,
   files: readonly string[],
   others: readonly HostKeyEntry[],
@@ -41,7 +48,7 @@ export function hostKeyUnknown(
 }
 
 /** `known`: what is on record instead, a line each. */
-export function hostKeyChanged(target: SshTarget, key: PublicKey, known: readonly string[]): Diagnostic {
+export function hostKeyChanged(target: Destination, key: PublicKey, known: readonly string[]): Diagnostic {
   return problem(
     'host-key-changed',
     `host ${describeTarget(target)} presents another key than the one on record`,
@@ -53,7 +60,7 @@ export function hostKeyChanged(target: SshTarget, key: PublicKey, known: readonl
   );
 }
 
-export function hostKeyRevoked(target: SshTarget, key: PublicKey, entry: HostKeyEntry): Diagnostic {
+export function hostKeyRevoked(target: Destination, key: PublicKey, entry: HostKeyEntry): Diagnostic {
   return problem('host-key-revoked', `host ${describeTarget(target)} presents a revoked key`, {
     detail: `${key.type} ${fingerprint(key)} is revoked by ${entry.file}:${entry.line}.`,
     hint: 'Whoever holds that key may be posing as the host: do not connect. Give the host a new key, and record it.',
@@ -62,7 +69,7 @@ export function hostKeyRevoked(target: SshTarget, key: PublicKey, entry: HostKey
 }
 
 export function loginRefused(
-  target: SshTarget,
+  target: Destination,
   tried: readonly string[],
   notes: readonly string[],
 ): Diagnostic {
@@ -79,7 +86,7 @@ export function identityUnreadable(host: string, what: string, reason: string, h
   return problem('identity-unreadable', `${what} cannot be used: ${reason}`, { hint, host });
 }
 
-export function unreachable(target: SshTarget, summary: string, hint: string, detail?: string): Diagnostic {
+export function unreachable(target: Destination, summary: string, hint: string, detail?: string): Diagnostic {
   return problem('host-unreachable', `host ${describeTarget(target)} ${summary}`, {
     ...(detail === undefined ? {} : { detail: bounded(detail) }),
     hint,
@@ -88,7 +95,7 @@ export function unreachable(target: SshTarget, summary: string, hint: string, de
 }
 
 /** `code`: Node's name for the system error. */
-export function networkProblem(target: SshTarget, code: string | undefined, reason: string): Diagnostic {
+export function networkProblem(target: Destination, code: string | undefined, reason: string): Diagnostic {
   const checkAddress = 'Check the address and port, and that the host is up.';
   switch (code) {
     case 'ECONNREFUSED':

@@ -3,22 +3,20 @@ import type { Socket } from 'node:net';
 import type { Client, ClientErrorExtensions } from 'ssh2';
 import { failure, problem, success, type Diagnostic, type Result } from '../model/diagnostic.ts';
 import { offeredAlgorithms } from './algorithms.ts';
+import { openChannel, type Session } from './channel.ts';
 import { describeTarget, loginRefused, networkProblem, unreachable } from './diagnostics.ts';
-import { isOffer, prepareIdentities, type Offer, type PreparedIdentity } from './identities.ts';
+import {
+  isOffer,
+  type KeyParser,
+  prepareIdentities,
+  type Offer,
+  type PreparedIdentity,
+} from './identities.ts';
 import { parseBlob } from './keys.ts';
+import type { Link } from './link.ts';
 import { systemCode } from './paths.ts';
 import type { SshTarget } from './target.ts';
 import { loadTrust, type HostKeyJudge } from './trust.ts';
-
-/** A connection whose host was verified and that is logged in. Only `dial` makes one. */
-export interface Link {
-  readonly client: Client;
-  /** Why it is gone; `undefined` while it stands, as far as is known. */
-  readonly lost: string | undefined;
-  readonly warnings: readonly Diagnostic[];
-  /** Drops it at once. */
-  destroy(): void;
-}
 
 type Phase = 'resolving' | 'connecting' | 'handshake' | 'login' | 'ready';
 
@@ -31,7 +29,7 @@ const keepAlivesMissed = 3;
  * without its verdict is dropped.
  */
 export async function dial(target: SshTarget): Promise<Result<Link>> {
-  const trust = await loadTrust(target);
+  const trust = await loadTrust(target, target.trust);
   if (!trust.ok) return trust;
   const { default: ssh2 } = await import('ssh2');
   const identities = await prepareIdentities(target, ssh2.utils.parseKey);
@@ -39,6 +37,32 @@ export async function dial(target: SshTarget): Promise<Result<Link>> {
     return failure(...unusable(identities), loginRefused(target, [], ['The host was not asked.']));
   }
   return await new Attempt(target, trust.value, identities, new ssh2.Client()).run();
+}
+
+/** Opens private keys, for whoever has no need of a client. */
+export async function keyParser(): Promise<KeyParser> {
+  const { default: ssh2 } = await import('ssh2');
+  return ssh2.utils.parseKey;
+}
+
+function linkOver(session: Session, warnings: readonly Diagnostic[]): Link {
+  return {
+    get lost() {
+      return session.lost;
+    },
+    warnings,
+    open: (commandText, timeoutSeconds) => openChannel(session, commandText, timeoutSeconds),
+    destroy: () => session.destroy(),
+    end: () =>
+      new Promise<void>((resolve) => {
+        const force = setTimeout(() => session.destroy(), 1000);
+        session.client.once('close', () => {
+          clearTimeout(force);
+          resolve();
+        });
+        session.client.end();
+      }),
+  };
 }
 
 function unusable(identities: readonly PreparedIdentity[]): Diagnostic[] {
@@ -139,19 +163,17 @@ class Attempt {
     this.#phase = 'ready';
     clearTimeout(this.#timer);
     const lost = () => this.#lost;
-    this.#settle(
-      success({
-        client: this.#client,
-        get lost() {
-          return lost();
-        },
-        warnings: [...this.#judge.warnings, ...this.#passedOver()],
-        destroy: () => {
-          this.#lost ??= 'it was given up';
-          this.#socket.destroy();
-        },
-      }),
-    );
+    const session: Session = {
+      client: this.#client,
+      get lost() {
+        return lost();
+      },
+      destroy: () => {
+        this.#lost ??= 'it was given up';
+        this.#socket.destroy();
+      },
+    };
+    this.#settle(success(linkOver(session, [...this.#judge.warnings, ...this.#passedOver()])));
   }
 
   /** Identities that should have come before the one that did it. */

@@ -28,38 +28,53 @@ const maximumKeyBytes = 64 * 1024;
 
 /** Reads and decrypts what the target lists. */
 export async function prepareIdentities(
-  target: SshTarget,
+  target: Pick<SshTarget, 'host' | 'user' | 'identities'>,
   parseKey: KeyParser,
 ): Promise<readonly PreparedIdentity[]> {
   return await Promise.all(target.identities.map((identity) => prepare(target, identity, parseKey)));
 }
 
 async function prepare(
-  target: SshTarget,
+  { host, user }: Pick<SshTarget, 'host' | 'user'>,
   identity: Identity,
   parseKey: KeyParser,
 ): Promise<PreparedIdentity> {
-  switch (identity.kind) {
-    case 'agent':
-      return await agentOffer(target, identity.socket);
-    case 'key':
-      return keyOffer(
-        target,
-        'the given private key',
-        identity.privateKey.reveal(),
-        identity.passphrase,
-        parseKey,
-      );
-    case 'key-file': {
-      const what = `key ${identity.path}`;
-      const text = await readKeyFile(target.host, what, expandHome(identity.path));
-      if (typeof text !== 'string') return text;
-      return keyOffer(target, what, text, identity.passphrase, parseKey);
-    }
+  if (identity.kind === 'agent') {
+    const socket = await agentSocket(host, identity.socket);
+    if (typeof socket !== 'string') return socket;
+    return { label: agentLabel(socket), method: { type: 'agent', username: user, agent: socket } };
   }
+  const opened = await openKey(host, identity, parseKey);
+  if (!('key' in opened)) return opened;
+  return { label: opened.label, method: { type: 'publickey', username: user, key: opened.key } };
 }
 
-async function readKeyFile(host: string, what: string, path: string): Promise<string | Diagnostic> {
+/** A private key that can sign. */
+export interface OpenedKey {
+  /** As in `Offer`. */
+  readonly label: string;
+  readonly key: ParsedKey;
+}
+
+/** Reads and decrypts a key. */
+export async function openKey(
+  host: string,
+  identity: Exclude<Identity, { readonly kind: 'agent' }>,
+  parseKey: KeyParser,
+): Promise<OpenedKey | Diagnostic> {
+  if (identity.kind === 'key') {
+    const what = 'the given private key';
+    return decrypt(host, what, identity.privateKey.reveal(), identity.passphrase, parseKey);
+  }
+  const what = `key ${identity.path}`;
+  const text = await readKeyFile(host, identity.path);
+  return typeof text === 'string' ? decrypt(host, what, text, identity.passphrase, parseKey) : text;
+}
+
+/** The text of a private key file, unless others may read it too. */
+export async function readKeyFile(host: string, file: string): Promise<string | Diagnostic> {
+  const what = `key ${file}`;
+  const path = expandHome(file);
   try {
     const status = await stat(path);
     if (status.size > maximumKeyBytes) {
@@ -81,26 +96,23 @@ async function readKeyFile(host: string, what: string, path: string): Promise<st
   }
 }
 
-function keyOffer(
-  target: SshTarget,
+function decrypt(
+  host: string,
   what: string,
   text: string,
   passphrase: Redacted | undefined,
   parseKey: KeyParser,
-): PreparedIdentity {
+): OpenedKey | Diagnostic {
   const parsed = parseKey(text, passphrase?.reveal());
   if (parsed instanceof Error) {
     const [reason, hint] = keyTrouble(text, parsed.message, passphrase !== undefined);
-    return identityUnreadable(target.host, what, reason, hint);
+    return identityUnreadable(host, what, reason, hint);
   }
   if (!parsed.isPrivateKey()) {
-    return identityUnreadable(target.host, what, 'it is a public key', 'Name the private key beside it.');
+    return identityUnreadable(host, what, 'it is a public key', 'Name the private key beside it.');
   }
   const shown = fingerprint({ type: parsed.type, blob: parsed.getPublicSSH() });
-  return {
-    label: `${what} (${parsed.type} ${shown})`,
-    method: { type: 'publickey', username: target.user, key: parsed },
-  };
+  return { label: `${what} (${parsed.type} ${shown})`, key: parsed };
 }
 
 function keyTrouble(
@@ -117,22 +129,25 @@ function keyTrouble(
   return ['it is not a private key in a known format', 'Give a key made by `ssh-keygen -t ed25519`.'];
 }
 
-async function agentOffer(target: SshTarget, given: string | undefined): Promise<PreparedIdentity> {
+/** How messages name what an agent holds. */
+export function agentLabel(socket: string): string {
+  return `the keys of agent ${socket}`;
+}
+
+/** Where the agent listens. @param given - Left out: SSH_AUTH_SOCK */
+export async function agentSocket(host: string, given: string | undefined): Promise<string | Diagnostic> {
   const socket = given === undefined ? process.env['SSH_AUTH_SOCK'] : expandHome(given);
   const startAgent = 'Start one (`eval $(ssh-agent)`), add a key (`ssh-add`), or name its socket.';
   if (socket === undefined || socket === '') {
-    return identityUnreadable(target.host, 'the agent', 'SSH_AUTH_SOCK is not set', startAgent);
+    return identityUnreadable(host, 'the agent', 'SSH_AUTH_SOCK is not set', startAgent);
   }
   try {
     if (!(await stat(socket)).isSocket()) {
-      return identityUnreadable(target.host, `agent ${socket}`, 'it is not a socket', startAgent);
+      return identityUnreadable(host, `agent ${socket}`, 'it is not a socket', startAgent);
     }
   } catch (error) {
     const reason = systemCode(error) === 'ENOENT' ? 'there is no such socket' : systemReason(error);
-    return identityUnreadable(target.host, `agent ${socket}`, reason, startAgent);
+    return identityUnreadable(host, `agent ${socket}`, reason, startAgent);
   }
-  return {
-    label: `the keys of agent ${socket}`,
-    method: { type: 'agent', username: target.user, agent: socket },
-  };
+  return socket;
 }

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { caution, failure, problem, success, type Diagnostic, type Result } from '../model/diagnostic.ts';
-import { hostKeyChanged, hostKeyRevoked, hostKeyUnknown } from './diagnostics.ts';
+import { type Destination, hostKeyChanged, hostKeyRevoked, hostKeyUnknown } from './diagnostics.ts';
 import { fingerprint, parsePublicKeyLine, sameKey, type PublicKey } from './keys.ts';
 import {
   judgeHostKey,
@@ -11,7 +11,7 @@ import {
   type KnownHosts,
 } from './known_hosts.ts';
 import { expandHome, systemReason } from './paths.ts';
-import type { SshTarget } from './target.ts';
+import type { HostTrust } from './target.ts';
 
 /** Decides about the key a host presents. `undefined`: it is trusted. */
 export interface HostKeyJudge {
@@ -24,14 +24,14 @@ export interface HostKeyJudge {
 
 const maximumFileBytes = 32 * 1024 * 1024;
 
-/** Prepares the check of a host's key from what the target says; reads the known_hosts files now. */
-export async function loadTrust(target: SshTarget): Promise<Result<HostKeyJudge>> {
-  return target.trust.kind === 'pinned'
-    ? pinned(target, target.trust.publicKeys)
-    : await fromKnownHosts(target, target.trust.files);
+/** Prepares the check of a host's key from what is known of it; reads the known_hosts files now. */
+export async function loadTrust(target: Destination, trust: HostTrust): Promise<Result<HostKeyJudge>> {
+  return trust.kind === 'pinned'
+    ? pinned(target, trust.publicKeys)
+    : await fromKnownHosts(target, trust.files);
 }
 
-function pinned(target: SshTarget, publicKeys: readonly string[]): Result<HostKeyJudge> {
+function pinned(target: Destination, publicKeys: readonly string[]): Result<HostKeyJudge> {
   const keys: PublicKey[] = [];
   for (const line of publicKeys) {
     const parsed = parsePublicKeyLine(line);
@@ -50,7 +50,7 @@ function pinned(target: SshTarget, publicKeys: readonly string[]): Result<HostKe
   });
 }
 
-function badPinnedKey(target: SshTarget, line: string, reason: string): Diagnostic {
+function badPinnedKey(target: Destination, line: string, reason: string): Diagnostic {
   return problem('host-key-malformed', `the pinned key of host ${target.host} cannot be read: ${reason}`, {
     ...(line === '' ? {} : { detail: JSON.stringify(line.slice(0, 120)) }),
     hint: "Give the host's public key in OpenSSH form, as in its /etc/ssh/ssh_host_ed25519_key.pub: `ssh-ed25519 AAAA…`.",
@@ -58,7 +58,7 @@ function badPinnedKey(target: SshTarget, line: string, reason: string): Diagnost
   });
 }
 
-async function fromKnownHosts(target: SshTarget, files: readonly string[]): Promise<Result<HostKeyJudge>> {
+async function fromKnownHosts(target: Destination, files: readonly string[]): Promise<Result<HostKeyJudge>> {
   const read = await Promise.all(files.map((file) => readKnownHosts(file, target.host)));
   const known = mergeKnownHosts(read.map(({ hosts }) => hosts));
   const warnings = [

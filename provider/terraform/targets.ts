@@ -1,18 +1,21 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Identity, Target } from '../connect/target.ts';
+import type { Identity, OpensshTarget, OpensshTrust, SshTarget, Target } from '../connect/target.ts';
 import { identitiesOf } from '../executor/targets.ts';
 import type { HostEntry } from '../spec/fleet.ts';
 import type { JsonValue, PrivateState } from '../tfplugin/types.ts';
 
 const rememberedSchema = z.object({
   fleet: z.string(),
-  connection: z.enum(['ssh2', 'local']),
+  connection: z.enum(['ssh2', 'openssh', 'local']),
   sudo: z.boolean(),
   address: z.string().optional(),
   port: z.number().optional(),
   user: z.string().optional(),
+  proxyJump: z.string().optional(),
+  configFile: z.string().optional(),
+  certificateFile: z.string().optional(),
   hostKeys: z.array(z.string()).optional(),
   knownHostsFiles: z.array(z.string()).optional(),
   keyFiles: z.array(z.string()).optional(),
@@ -33,13 +36,39 @@ export function remember(fleet: string, target: Target): PrivateState {
     host: {
       ...common,
       address: target.address,
-      port: target.port,
-      user: target.user,
-      ...(target.trust.kind === 'pinned'
-        ? { hostKeys: target.trust.publicKeys }
-        : { knownHostsFiles: target.trust.files }),
-      keyFiles: target.identities.flatMap((one) => (one.kind === 'key-file' ? [one.path] : [])),
+      ...(target.port === undefined ? {} : { port: target.port }),
+      ...(target.user === undefined ? {} : { user: target.user }),
+      ...(target.connection === 'openssh' ? configurationOf(target) : {}),
+      ...trustOf(target.trust),
+      ...(isLeftToSsh(target)
+        ? {}
+        : { keyFiles: target.identities.flatMap((one) => (one.kind === 'key-file' ? [one.path] : [])) }),
     },
+  };
+}
+
+/** Who logs in with what is in ssh's own configuration. */
+function isLeftToSsh(target: SshTarget | OpensshTarget): boolean {
+  return target.connection === 'openssh' && target.identities.length === 0;
+}
+
+function configurationOf({
+  proxyJump,
+  configFile,
+  certificateFile,
+}: OpensshTarget): Record<string, JsonValue> {
+  return {
+    ...(proxyJump === undefined ? {} : { proxyJump }),
+    ...(configFile === undefined ? {} : { configFile }),
+    ...(certificateFile === undefined ? {} : { certificateFile }),
+  };
+}
+
+function trustOf(trust: OpensshTrust): Record<string, JsonValue> {
+  if (trust.kind === 'ssh-config') return {};
+  return {
+    ...(trust.kind === 'pinned' ? { hostKeys: trust.publicKeys } : {}),
+    ...(trust.files === undefined ? {} : { knownHostsFiles: trust.files }),
   };
 }
 
@@ -55,6 +84,7 @@ export function remembered(state: PrivateState): Remembered | undefined {
  */
 export function rememberedTarget(host: string, memory: Remembered, others: readonly HostEntry[]): Target {
   if (memory.connection === 'local') return { connection: 'local', host, sudo: memory.sudo };
+  if (memory.connection === 'openssh') return rememberedOpenssh(host, memory, others);
   return {
     connection: 'ssh2',
     host,
@@ -69,6 +99,33 @@ export function rememberedTarget(host: string, memory: Remembered, others: reado
     sudo: memory.sudo,
     connectTimeoutSeconds: 15,
   };
+}
+
+/** Whoever logged in with what is in ssh's configuration does so again. */
+function rememberedOpenssh(host: string, memory: Remembered, others: readonly HostEntry[]): OpensshTarget {
+  const { address = host, port, user, proxyJump, configFile, certificateFile } = memory;
+  return {
+    connection: 'openssh',
+    host,
+    address,
+    ...(port === undefined ? {} : { port }),
+    ...(user === undefined ? {} : { user }),
+    ...(proxyJump === undefined ? {} : { proxyJump }),
+    ...(configFile === undefined ? {} : { configFile }),
+    ...(certificateFile === undefined ? {} : { certificateFile }),
+    trust: rememberedTrust(memory),
+    identities: memory.keyFiles === undefined ? [] : fallbackIdentities(memory, others),
+    sudo: memory.sudo,
+    connectTimeoutSeconds: 15,
+  };
+}
+
+function rememberedTrust({ hostKeys, knownHostsFiles }: Remembered): OpensshTrust {
+  const files = knownHostsFiles === undefined ? {} : { files: knownHostsFiles };
+  if (hostKeys !== undefined) return { kind: 'pinned', publicKeys: hostKeys, ...files };
+  return knownHostsFiles === undefined
+    ? { kind: 'ssh-config' }
+    : { kind: 'known-hosts', files: knownHostsFiles };
 }
 
 function fallbackIdentities(memory: Remembered, others: readonly HostEntry[]): readonly Identity[] {

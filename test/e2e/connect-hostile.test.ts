@@ -3,9 +3,21 @@ import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import type { Connection as ServerConnection, ServerChannel } from 'ssh2';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { SshTarget } from '../../provider/connect/target.ts';
+import type { OpensshTarget, SshTarget } from '../../provider/connect/target.ts';
 import { sh } from '../../provider/model/shell.ts';
-import { closeAll, failed, limits, Listener, open, Sshd, succeeded, text } from './connect.fixture.ts';
+import {
+  by,
+  closeAll,
+  failed,
+  type Kind,
+  kinds,
+  limits,
+  Listener,
+  open,
+  Sshd,
+  succeeded,
+  text,
+} from './connect.fixture.ts';
 
 /** Only for its keys: the servers here are bent on purpose, which a real sshd is not. */
 let keys: Sshd;
@@ -27,7 +39,10 @@ interface Behaviour {
 }
 
 /** A server of ssh2's own making that behaves as told; counts the commands it got. */
-async function serve(behaviour: Behaviour): Promise<{ target: SshTarget; commands: () => number }> {
+async function serve(
+  kind: Kind,
+  behaviour: Behaviour,
+): Promise<{ target: SshTarget | OpensshTarget; commands: () => number }> {
   let commands = 0;
   const hostKeys = [readFileSync(join(keys.directory, 'host_ed25519'))];
   const server = new ssh2.Server({ hostKeys }, (connection) => {
@@ -45,23 +60,23 @@ async function serve(behaviour: Behaviour): Promise<{ target: SshTarget; command
   const listener = await Listener.start((socket) => server.injectSocket(socket));
   listeners.push(listener);
   return {
-    target: keys.target({ port: listener.port, connectTimeoutSeconds: 1 }),
+    target: by(kind, keys.target({ port: listener.port, connectTimeoutSeconds: 1 })),
     commands: () => commands,
   };
 }
 
 const announce = (command: string) => `${/stockade-[0-9a-f]{32}/.exec(command)?.[0] ?? ''} 4194304\n`;
 
-describe('a host that means no good', () => {
+describe.each(kinds)('by %s: a host that means no good', (kind) => {
   it('cannot hold us at the login', async () => {
-    const { target } = await serve({ login: 'never answered' });
+    const { target } = await serve(kind, { login: 'never answered' });
     const diagnostic = failed(await open(target).exec(sh`true`, limits));
     expect(diagnostic.code).toBe('host-unreachable');
     expect(diagnostic.summary).toContain('does not complete the login within 1 s');
   });
 
   it('cannot make us send a command twice by not answering it', async () => {
-    const { target, commands } = await serve({ exec: () => undefined });
+    const { target, commands } = await serve(kind, { exec: () => undefined });
     const connection = open(target);
     const diagnostic = failed(await connection.exec(sh`true`, limits));
     expect(diagnostic).toMatchObject({ code: 'connection-lost', host: 'hv1' });
@@ -70,14 +85,16 @@ describe('a host that means no good', () => {
   });
 
   it('cannot make us send a command twice by hanging up on it', async () => {
-    const { target, commands } = await serve({ exec: (_accept, _command, connection) => connection.end() });
+    const { target, commands } = await serve(kind, {
+      exec: (_accept, _command, connection) => connection.end(),
+    });
     const connection = open(target);
     expect(failed(await connection.exec(sh`true`, limits)).code).toBe('connection-lost');
     expect([commands(), connection.counters.connections]).toEqual([1, 1]);
   });
 
   it('cannot fill our memory, nor pass for a command that ran', async () => {
-    const { target } = await serve({
+    const { target } = await serve(kind, {
       exec: (accept) => {
         const channel = accept();
         for (let turn = 0; turn < 200; turn++) channel.stderr.write(Buffer.alloc(100_000, 'x'));
@@ -91,7 +108,7 @@ describe('a host that means no good', () => {
   });
 
   it('is believed an exit status only when there is one', async () => {
-    const { target } = await serve({
+    const { target } = await serve(kind, {
       exec: (accept, command) => {
         const channel = accept();
         channel.stderr.write(announce(command));
@@ -105,7 +122,7 @@ describe('a host that means no good', () => {
   });
 
   it('that never ends a command, and nothing we send to end it, is let go of', async () => {
-    const { target } = await serve({
+    const { target } = await serve(kind, {
       exec: (accept, command) => {
         accept().stderr.write(announce(command));
       },

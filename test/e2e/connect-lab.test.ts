@@ -1,28 +1,29 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { SshTarget } from '../../provider/connect/target.ts';
+import type { OpensshTarget, SshTarget } from '../../provider/connect/target.ts';
 import { sh } from '../../provider/model/shell.ts';
 import { useLab } from '../lab/vitest.ts';
-import { closeAll, failed, limits, open, succeeded, text } from './connect.fixture.ts';
+import { by, closeAll, failed, kinds, limits, open, succeeded, text } from './connect.fixture.ts';
 
 const running = useLab({ hosts: 1, name: 'connect' });
 afterEach(closeAll);
 
-function target(user: 'root' | 'operator' | 'plain', sudo: boolean): SshTarget {
-  const { host } = running;
-  return {
-    connection: 'ssh2',
-    host: host.name,
-    address: host.address,
-    port: host.port,
-    user,
-    trust: { kind: 'known-hosts', files: [host.knownHostsFile] },
-    identities: [{ kind: 'key-file', path: host.keyFile }],
-    sudo,
-    connectTimeoutSeconds: 20,
-  };
-}
+describe.each(kinds)('by %s, on a host of its own', (kind) => {
+  function target(user: 'root' | 'operator' | 'plain', sudo: boolean): SshTarget | OpensshTarget {
+    const { host } = running;
+    const ssh2: SshTarget = {
+      connection: 'ssh2',
+      host: host.name,
+      address: host.address,
+      port: host.port,
+      user,
+      trust: { kind: 'known-hosts', files: [host.knownHostsFile] },
+      identities: [{ kind: 'key-file', path: host.keyFile }],
+      sudo,
+      connectTimeoutSeconds: 20,
+    };
+    return by(kind, ssh2);
+  }
 
-describe('on a host of its own', () => {
   it('root needs no sudo, and a user who may has it', async () => {
     for (const [user, sudo] of [
       ['root', false],

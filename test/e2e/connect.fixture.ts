@@ -3,14 +3,35 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { systemClock } from '../../provider/model/clock.ts';
 import type { Diagnostic, Result } from '../../provider/model/diagnostic.ts';
 import type { Connection, ExecOptions, ExecOutput } from '../../provider/connect/connection.ts';
 import { hostRoot } from '../lab/root.ts';
 import { openConnection } from '../../provider/connect/open.ts';
-import type { SshTarget } from '../../provider/connect/target.ts';
+import type { OpensshTarget, SshTarget } from '../../provider/connect/target.ts';
 
 export type KeyKind = 'ed25519' | 'rsa' | 'ecdsa';
+
+/** The ways to a host over SSH: whatever one does, the other does too. */
+export const kinds = ['ssh2', 'openssh'] as const;
+export type Kind = (typeof kinds)[number];
+
+/** The same host by one of the ways, with nothing of this machine's own ssh configuration. */
+export function by(kind: Kind, target: SshTarget): SshTarget | OpensshTarget {
+  return kind === 'ssh2' ? target : { ...target, connection: 'openssh', configFile: emptyFile() };
+}
+
+let empty: string | undefined;
+afterAll(() => {
+  if (empty !== undefined) rmSync(empty, { recursive: true, force: true });
+});
+
+function emptyFile(): string {
+  empty ??= mkdtempSync(join(tmpdir(), 'stockade-empty-'));
+  writeFileSync(join(empty, 'ssh_config'), '');
+  return join(empty, 'ssh_config');
+}
 
 /** A real OpenSSH server of our own on 127.0.0.1, with its own keys, in a directory that goes with it. */
 export class Sshd {
@@ -24,9 +45,10 @@ export class Sshd {
     this.#daemon = daemon;
   }
 
+  /** `config`: more lines, or what makes them once the keys are in the directory. */
   static async start(
     hostKeys: readonly KeyKind[],
-    config: readonly string[] = [],
+    config: readonly string[] | ((directory: string) => readonly string[]) = [],
     environment = '',
   ): Promise<Sshd> {
     const directory = mkdtempSync(join(tmpdir(), 'stockade-sshd-'));
@@ -48,7 +70,7 @@ export class Sshd {
       'LogLevel VERBOSE',
       // The login shell's start-up files of whoever runs the tests are no part of them. (Only the first SetEnv counts.)
       `SetEnv HOME=${directory} ${environment}`,
-      ...config,
+      ...(typeof config === 'function' ? config(directory) : config),
     ];
     writeFileSync(join(directory, 'config'), `${lines.join('\n')}\n`);
     const log = join(directory, 'log');
@@ -108,6 +130,11 @@ export class Sshd {
       connectTimeoutSeconds: 10,
       ...changes,
     };
+  }
+
+  /** The same by the ssh program. */
+  opensshTarget(changes: Partial<OpensshTarget> = {}): OpensshTarget {
+    return { ...this.target(), connection: 'openssh', configFile: emptyFile(), ...changes };
   }
 
   async stop(): Promise<void> {

@@ -34,3 +34,41 @@ describe("the inventory's host keys", () => {
     expect(entry({ privateKeyFile: undefined, agent: true })).toBe('fine');
   });
 });
+
+describe('a host that is reached by the ssh program', () => {
+  const openssh = (change: object) =>
+    entry({ connection: 'openssh', hostKey: undefined, privateKeyFile: undefined, ...change });
+
+  it('may leave all but its name to the configuration of ssh', () => {
+    expect(openssh({ address: 'rack1' })).toBe('fine');
+    expect(openssh({ user: 'ops', port: 2222, proxyJump: 'ops@gate:22,inner', sshConfigFile: 'c' })).toBe(
+      'fine',
+    );
+    expect(openssh({ address: undefined })).toEqual([
+      expect.stringContaining('hosts.h1.address: is required'),
+    ]);
+  });
+
+  it.each(['-oProxyCommand=id', 'a b', '$(id)', 'a;b', "it's", 'a`b`', '-x'])(
+    'is not called %j',
+    (name) => {
+      for (const field of ['address', 'user', 'proxyJump']) {
+        expect(openssh({ [field]: name })).toEqual([expect.stringMatching(`^hosts.h1.${field}: `)]);
+      }
+    },
+  );
+
+  it('has fields that mean nothing to the others', () => {
+    for (const field of ['proxyJump', 'sshConfigFile', 'certificateFile']) {
+      const refusal = [`hosts.h1.${field}: belongs to connection "openssh"`];
+      expect(openssh({ [field]: 'x' })).toBe('fine');
+      expect(entry({ [field]: 'x' })).toEqual(refusal);
+      expect(entry({ connection: 'local', [field]: 'x' })).toEqual(refusal);
+    }
+  });
+
+  it('does not make the others less strict', () => {
+    expect(entry({ address: '-x', user: 'a b' })).toBe('fine');
+    expect(entry({ hostKey: undefined })).toEqual([expect.stringContaining('hosts.h1.hostKey: is required')]);
+  });
+});

@@ -33,7 +33,7 @@ export interface StockadeProviderConfig {
 }
 export interface StockadeProviderHosts {
   /**
-  * DNS name or IP address. Required unless `connection` is `local`.
+  * DNS name or IP address; with `openssh` also a `Host` of ssh's configuration. Required unless `connection` is `local`.
   */
   readonly address?: string;
   /**
@@ -47,21 +47,26 @@ export interface StockadeProviderHosts {
   */
   readonly agentSocket?: string;
   /**
+  * A certificate for the private key, signed by an authority that the host trusts, as a file on this machine. Only with `openssh`.
+  * @default the one beside the private key file, `…-cert.pub`
+  */
+  readonly certificateFile?: string;
+  /**
   * How long connecting and logging in may take. Unit: seconds.
   * @default 15
   */
   readonly connectTimeoutSeconds?: number;
   /**
-  * How the host is reached: `ssh2` (built-in SSH client) or `local` (this very machine).
+  * How the host is reached: `ssh2` (built-in SSH client), `openssh` (the `ssh` program of this machine, with its configuration: certificates, jump hosts) or `local` (this very machine).
   * @default `ssh2`
   */
   readonly connection?: string;
   /**
-  * The host's public key in OpenSSH form, `ssh-ed25519 AAAA…`; several stand on a line each. One of `host_key` and `known_hosts_file` is required.
+  * The host's public key in OpenSSH form, `ssh-ed25519 AAAA…`; several stand on a line each. One of `host_key` and `known_hosts_file` is required with `ssh2`; with `openssh` the default is what ssh's configuration says.
   */
   readonly hostKey?: string;
   /**
-  * A file in OpenSSH's known_hosts format that lists the host.
+  * A file in OpenSSH's known_hosts format that lists the host, and with `openssh` its jump hosts.
   */
   readonly knownHostsFile?: string;
   /**
@@ -70,7 +75,7 @@ export interface StockadeProviderHosts {
   readonly passphrase?: string;
   /**
   * TCP port of sshd.
-  * @default 22
+  * @default 22, or with `openssh` what ssh's configuration says
   */
   readonly port?: number;
   /**
@@ -82,13 +87,23 @@ export interface StockadeProviderHosts {
   */
   readonly privateKeyFile?: string;
   /**
+  * Hosts to pass through on the way, `[USER@]HOST[:PORT]`, with commas between them; `none` goes straight. Only with `openssh`.
+  * @default what ssh's configuration says
+  */
+  readonly proxyJump?: string;
+  /**
+  * A configuration file of ssh's (ssh_config(5)) on this machine. Only with `openssh`.
+  * @default `~/.ssh/config` and `/etc/ssh/ssh_config`
+  */
+  readonly sshConfigFile?: string;
+  /**
   * Run everything through `sudo -n`, for a login user that is not root.
   * @default false
   */
   readonly sudo?: boolean | cdktf.IResolvable;
   /**
   * Login user.
-  * @default `root`
+  * @default `root`, or with `openssh` what ssh's configuration says
   */
   readonly user?: string;
 }
@@ -102,6 +117,7 @@ export function stockadeProviderHostsToTerraform(struct?: StockadeProviderHosts 
     address: cdktf.stringToTerraform(struct!.address),
     agent: cdktf.booleanToTerraform(struct!.agent),
     agent_socket: cdktf.stringToTerraform(struct!.agentSocket),
+    certificate_file: cdktf.stringToTerraform(struct!.certificateFile),
     connect_timeout_seconds: cdktf.numberToTerraform(struct!.connectTimeoutSeconds),
     connection: cdktf.stringToTerraform(struct!.connection),
     host_key: cdktf.stringToTerraform(struct!.hostKey),
@@ -110,6 +126,8 @@ export function stockadeProviderHostsToTerraform(struct?: StockadeProviderHosts 
     port: cdktf.numberToTerraform(struct!.port),
     private_key: cdktf.stringToTerraform(struct!.privateKey),
     private_key_file: cdktf.stringToTerraform(struct!.privateKeyFile),
+    proxy_jump: cdktf.stringToTerraform(struct!.proxyJump),
+    ssh_config_file: cdktf.stringToTerraform(struct!.sshConfigFile),
     sudo: cdktf.booleanToTerraform(struct!.sudo),
     user: cdktf.stringToTerraform(struct!.user),
   }
@@ -136,6 +154,12 @@ export function stockadeProviderHostsToHclTerraform(struct?: StockadeProviderHos
     },
     agent_socket: {
       value: cdktf.stringToHclTerraform(struct!.agentSocket),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    certificate_file: {
+      value: cdktf.stringToHclTerraform(struct!.certificateFile),
       isBlock: false,
       type: "simple",
       storageClassType: "string",
@@ -184,6 +208,18 @@ export function stockadeProviderHostsToHclTerraform(struct?: StockadeProviderHos
     },
     private_key_file: {
       value: cdktf.stringToHclTerraform(struct!.privateKeyFile),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    proxy_jump: {
+      value: cdktf.stringToHclTerraform(struct!.proxyJump),
+      isBlock: false,
+      type: "simple",
+      storageClassType: "string",
+    },
+    ssh_config_file: {
+      value: cdktf.stringToHclTerraform(struct!.sshConfigFile),
       isBlock: false,
       type: "simple",
       storageClassType: "string",

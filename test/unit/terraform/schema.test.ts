@@ -29,10 +29,13 @@ describe('attributes of a spec', () => {
       computed: true,
       default: 1,
     });
-    const port = nested(attributesOf(fleetSchema, 'configuration'), 'hosts')['port'];
-    expect(port).toMatchObject({ optional: true, description: 'TCP port of sshd. Default: 22.' });
-    expect(port).not.toHaveProperty('default');
-    expect(port).not.toHaveProperty('computed');
+    const sudo = nested(attributesOf(fleetSchema, 'configuration'), 'hosts')['sudo'];
+    expect(sudo).toMatchObject({
+      optional: true,
+      description: expect.stringContaining('Default: false.') as string,
+    });
+    expect(sudo).not.toHaveProperty('default');
+    expect(sudo).not.toHaveProperty('computed');
   });
 
   it('hide secrets', () => {

@@ -33,7 +33,10 @@ function hostsOf(config: ObjectValue): FleetHosts {
 describe('settings', () => {
   it('keep hosts apart by what is known of each', () => {
     const settings = settingsOf({ fleet: 'f', hosts: { hv1: entry, hv2: { ...entry, address: UNKNOWN } } });
-    expect(settings.host('hv1')).toMatchObject({ kind: 'known', entry: { port: 22, user: 'operator' } });
+    expect(settings.host('hv1')).toMatchObject({
+      kind: 'known',
+      entry: { connection: 'ssh2', user: 'operator' },
+    });
     expect(settings.host('hv2')).toEqual({ kind: 'not-known-yet' });
     expect(settings.host('hv3')).toEqual({ kind: 'absent' });
     expect(settings.unreachable).toBe('error');
@@ -93,6 +96,35 @@ describe('what is remembered of a host', () => {
     });
     const kinds = back.connection === 'ssh2' ? back.identities.map(({ kind }) => kind) : [];
     expect(kinds).toEqual(['key', 'agent', 'key-file']);
+  });
+
+  it('leads back by the ssh program to the same host, whoever had said how', () => {
+    const back = (config: ObjectValue) => {
+      const asked = settingsOf({ fleet: 'f', hosts: { hv1: { connection: 'openssh', ...config } } }).host(
+        'hv1',
+      );
+      if (asked.kind !== 'known') throw new Error('not known');
+      const before = targetOf('hv1', asked.entry);
+      const memory = remembered(remember('f', before));
+      if (memory === undefined) throw new Error('nothing remembered');
+      return { before, back: rememberedTarget('hv1', memory, [setting.entry]) };
+    };
+    const alias = back({ address: 'rack1' });
+    expect(alias.back).toEqual(alias.before);
+    const whole = back({
+      address: '198.18.0.3',
+      port: 2222,
+      user: 'ops',
+      proxy_jump: 'gate',
+      ssh_config_file: '/c',
+      certificate_file: '/k-cert.pub',
+      host_key: 'ssh-ed25519 AAAA',
+      known_hosts_file: '/known',
+      private_key_file: '/k',
+    });
+    expect(whole.back).toMatchObject({ ...whole.before, identities: expect.anything() as unknown });
+    const files = whole.back.connection === 'openssh' ? whole.back.identities : [];
+    expect(files).toContainEqual({ kind: 'key-file', path: '/k' });
   });
 
   it('is nothing where the private state is not ours', () => {
