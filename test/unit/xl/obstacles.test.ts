@@ -109,7 +109,7 @@ describe('a host for xl', () => {
   it.each<[string, Partial<XenCapabilities> | undefined]>([
     ['no-xl', undefined],
     ['not-on-xen', { isControlDomain: false }],
-    ['not-on-xen', { version: '', major: 0, minor: 0, complaint: 'xencall: error' }],
+    ['xl-no-answer', { version: '', major: 0, minor: 0, complaint: 'xencall: error' }],
     ['xen-too-old', { version: '4.11.4', minor: 11 }],
     ['no-qemu', { deviceModel: undefined }],
     ['qemu-untrusted', { deviceModel: undefined, untrusted: '/usr belongs to uid 5' }],
