@@ -35,6 +35,8 @@ fail() { echo "failed $1: $2"; exit 91; }
 changed() { echo changed; }
 receive() { echo "received $3"; }
 member_changed() { echo "changed $1"; }
+member_same() { echo "same $1"; }
+member_fail() { echo "failed $1 $2"; }
 ${recordPrelude.text}
 ${recordWritePrelude.text}
 body() {
@@ -80,6 +82,30 @@ describe('the files that no record names any more', () => {
     damage();
     expect(collect()).toBe('changed gone');
     expect(readdirSync(join(base, 'state/files')).sort()).toEqual([one, other]);
+  });
+});
+
+describe('the uid of a guest that goes', () => {
+  const uid = 3_999_999_901;
+  const gone = (user: string, record = '') => {
+    put('state/guests/gone/lease', `domid 1\nuid ${uid}\ngid ${uid}\nshared no\nuser ${user}\n`);
+    put('state/guests/gone/record', `stockade-record 1\nowner f\ngeneration 1\n${record}`);
+    const claim = put(`run/uids/${uid}`, 'gone\n');
+    const removal = guestRemoval({ host: 'hv1', name: 'gone' }, 'f', 'any', roots);
+    return [run(removal, 'reap', ['gone']), existsSync(claim)];
+  };
+
+  it.each([
+    ['xen-qemuuser-range-base', ''],
+    ['xen-qemuuser-domid1', 'toolstack xl\n'],
+  ])('is ended and rests: %s %j', (user, record) => {
+    expect(gone(user, record)).toEqual(['changed gone', false]);
+    expect(existsSync(join(base, 'state/leases/quarantine/1'))).toBe(true);
+  });
+
+  it("is left alone in a range of xl's: it may be that of another guest's domain", () => {
+    expect(gone('xen-qemuuser-range-base', 'toolstack xl\n')).toEqual(['same gone', true]);
+    expect(existsSync(join(base, 'state/leases/quarantine/1'))).toBe(false);
   });
 });
 

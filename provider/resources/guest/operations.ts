@@ -54,7 +54,8 @@ export function guestOperations(input: GuestOperationInput): readonly Operation[
   const roots = input.roots ?? defaultRoots;
   const chain = new Chain(desired, input.after ?? []);
   const restarts = change.action === 'restart';
-  if (facts === undefined) chain.collect('lease', leaseStep(desired.name, input.users, roots));
+  const { toolstack } = input.rendered;
+  if (facts === undefined) chain.collect('lease', leaseStep(desired.name, input.users, roots, toolstack));
   chain.add('record', facts === undefined ? createRecord(input, roots) : moveRecord(input, facts, roots));
   for (const [step, file] of [
     ['kernel', desired.kernel],

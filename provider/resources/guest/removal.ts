@@ -25,14 +25,18 @@ ${reapFunctions}
 ${holdFunctions(roots)}
 ${surveyFunctions(roots)}
 ${quarantineFunctions(roots)}
-# lease_of GUEST: false where it says nothing of a uid of its own
+# lease_of GUEST: false where it says nothing of a uid of its own; in a range xl takes another one at each start, and ends it itself
 lease_of() {
-  domid= uid= shared=no
+  domid= uid= shared=no user=
   [ -f "$state/guests/$1/lease" ] || return 1
   while read -r key value; do
-    case $key in domid) domid=$value ;; uid) uid=$value ;; shared) shared=$value ;; esac
+    case $key in domid) domid=$value ;; uid) uid=$value ;; shared) shared=$value ;; user) user=$value ;; esac
   done <"$state/guests/$1/lease"
   [ "$shared" = no ] || return 1
+  if [ "$user" = xen-qemuuser-range-base ]; then
+    record_read "$state/guests/$1/record" || return 1
+    [ "\${rec_toolstack-}" != xl ] || return 1
+  fi
   case $domid:$uid in :* | *: | *[!0-9:]* | *:0*) return 1 ;; esac
 }
 # end_processes GUEST: those of its uid, where the guest was started as it in this boot

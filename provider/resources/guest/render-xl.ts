@@ -49,7 +49,7 @@ export function renderXlGuest(
     uuid,
     config,
     deviceModel,
-    sharedUser: guest.scheme === 'shared',
+    scheme: guest.scheme,
     vcpus: guest.vcpus,
     requests: layerRequests(guest.isolation, host),
     disks: guest.disks,

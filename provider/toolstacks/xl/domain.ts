@@ -81,12 +81,13 @@ why_not() {
 }`;
 
 /** Before anything is made: a domain of ours that a killed launch left is ended, one that only has our name is somebody else's. */
-export function domainStep({ sharedUser }: Pick<XlPlan, 'sharedUser'>): LauncherStep {
-  const range = sharedUser
-    ? sh`
+export function domainStep({ scheme }: Pick<XlPlan, 'scheme'>): LauncherStep {
+  const range =
+    scheme === 'shared'
+      ? sh`
   ! getent passwd xen-qemuuser-range-base >/dev/null ||
     fail 'libxl would take user xen-qemuuser-range-base of this host before xen-qemuuser-shared: use users of the scheme range'`
-    : sh``;
+      : sh``;
   return {
     name: 'domain',
     comment: sh`The name is free, but for a domain of ours that an earlier launch left behind: that is ended`,

@@ -17,6 +17,7 @@ import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { lines, sh, type ShellText, word } from '../../model/shell.ts';
 import type { XlPlan } from './plan.ts';
 import { domainFunctions, domainStep, stopFunction } from './domain.ts';
+import { rangeUserStep } from './range-user.ts';
 
 /** Xen's SHUTDOWN_reboot, as `xl list -v` shows it. */
 const rebootReason = '1';
@@ -31,7 +32,11 @@ const restartWindowSeconds = 300;
  */
 export function xlLauncherScript(plan: XlPlan, roots: HostRoots = defaultRoots): string {
   const places = guestPlaces(plan.guest, roots);
-  const steps = [leaseStep(), userStep(), domainStep(plan), filesStep(fifos), launchStep(plan)];
+  // of a range the uid is libxl's, which also ends it
+  const leased = plan.scheme !== 'range';
+  const user = leased ? userStep() : rangeUserStep();
+  const steps = [leaseStep(), user, domainStep(plan), filesStep(fifos), launchStep(plan)];
+  const over = leased ? [leaseStep(), reapStep()] : [];
   return sh`#!/bin/sh
 # Starts and stops the guest ${word(plan.guest)} by Xen's xl. Made by Stockade: edits show as drift and are undone.
 #   launch run     what the guest's unit starts: makes the domain, and stays for as long as it is there
@@ -60,13 +65,10 @@ fail() {
 
 ${domainFunctions}
 
-${reapFunctions}
-${holdFunctions(roots)}
-
-${startLogger}
+${leased ? sh`${reapFunctions}\n${holdFunctions(roots)}\n\n${startLogger}` : startLogger}
 ${logFunctions}
 
-${separated([...steps, reapStep()])}
+${separated([...steps, ...(leased ? [reapStep()] : [])])}
 
 ${stopFunction(plan.shutdownTimeoutSeconds)}
 
@@ -81,7 +83,7 @@ ${callSteps(steps)}
     ${closeInherited}
     end_domain || :
     remove_roots
-${callSteps([leaseStep(), reapStep()])}
+${callSteps(over)}
     ;;
   *)
     echo 'usage: launch run | stop' >&2

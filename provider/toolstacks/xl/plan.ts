@@ -1,4 +1,5 @@
 import type { LaunchPlan } from '../../jail/launch-plan.ts';
+import type { UserScheme } from '../../spec/qemu-users.ts';
 
 /** Everything the launcher of one xl guest is made from. Two equal plans render the same launcher, byte for byte. */
 export interface XlPlan
@@ -19,8 +20,8 @@ export interface XlPlan
   readonly config: string;
   /** The QEMU that libxl starts. */
   readonly deviceModel: { readonly path: string; readonly device: number; readonly inode: number };
-  /** libxl looks the user up by itself, and takes a range's before the shared one. */
-  readonly sharedUser: boolean;
+  /** libxl looks users up by itself but for those of a domain, and takes a range's before the shared one. */
+  readonly scheme: UserScheme;
 }
 
 /** Below /dev, what xl and a device model of Xen's open beside what every guest's has. */
