@@ -4,7 +4,9 @@ import { holdFunctions } from '../../jail/uid-hold.ts';
 import type { CollectiveStep } from '../../model/operation.ts';
 import { guestUnit, type HostRoots, unitPlaces } from '../../model/paths.ts';
 import { type ShellText, sh, word, words } from '../../model/shell.ts';
+import type { GuestIdentity } from '../../toolstacks/xl/config.ts';
 import { healChroot } from './chroot-healing.ts';
+import { endDomain } from './end-domain.ts';
 import { verifiedFilesPath } from './facts.ts';
 import { quarantineFunctions } from './lease-quarantine.ts';
 import { surveyFunctions } from './lease-survey.ts';
@@ -79,11 +81,13 @@ done`,
 }
 
 /** Everything of one stopped guest, but for uploaded files: others may share them. */
-export function removeGuest(name: string, roots: HostRoots): ShellText {
+export function removeGuest(guest: GuestIdentity, roots: HostRoots): ShellText {
+  const { name } = guest;
   const unit = guestUnit(name);
   const state = word(roots.state);
   const directory = word(`${roots.state}/guests/${name}`);
-  return sh`if record_read ${directory}/record && [ "\${rec_toolstack-}" = xl ]; then
+  return sh`${endDomain(guest, roots)}
+if record_read ${directory}/record && [ "\${rec_toolstack-}" = xl ]; then
   rm -f -- ${word(`/var/log/xen/qemu-dm-${name}.log`)}*
 fi
 rm -f -- ${word(startsAtBoot(name))}

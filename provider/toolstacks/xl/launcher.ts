@@ -9,7 +9,7 @@ import {
 } from '../../jail/logger.ts';
 import { closeInherited } from '../../jail/open-files.ts';
 import { guestPlaces } from '../../jail/places.ts';
-import { callSteps, type LauncherStep, renderStep } from '../../jail/step.ts';
+import { callSteps, type LauncherStep, renderStep, stepExitCodes } from '../../jail/step.ts';
 import { reapFunctions } from '../../jail/strays.ts';
 import { holdFunctions, reapStep } from '../../jail/uid-hold.ts';
 import { userStep } from '../../jail/user.ts';
@@ -36,7 +36,6 @@ export function xlLauncherScript(plan: XlPlan, roots: HostRoots = defaultRoots):
   const leased = plan.scheme !== 'range';
   const user = leased ? userStep() : rangeUserStep();
   const steps = [leaseStep(), user, domainStep(plan), filesStep(fifos), launchStep(plan)];
-  const over = leased ? [leaseStep(), reapStep()] : [];
   return sh`#!/bin/sh
 # Starts and stops the guest ${word(plan.guest)} by Xen's xl. Made by Stockade: edits show as drift and are undone.
 #   launch run     what the guest's unit starts: makes the domain, and stays for as long as it is there
@@ -81,9 +80,11 @@ ${callSteps(steps)}
   stop) stop_guest ;;
   over)
     ${closeInherited}
-    end_domain || :
+    left=''
+    end_domain || left=$domid
     remove_roots
-${callSteps(over)}
+${leased ? sh`${callSteps([leaseStep(), reapStep()])}\n` : sh``}    step=domain code=${stepExitCodes.domain}
+    [ -z "$left" ] || fail "the domain of the guest (domid $left) cannot be ended"
     ;;
   *)
     echo 'usage: launch run | stop' >&2

@@ -96,6 +96,10 @@ export function isOldXen({ major, minor }: Pick<XenCapabilities, 'major' | 'mino
   return major < oldestXen.major || (major === oldestXen.major && minor < oldestXen.minor);
 }
 
+/** Sets `domain` to what the host is to Xen: `control_d` among it where it runs the domains; empty without Xen. By builtins alone. */
+export const askControlDomain: ShellText = sh`domain=
+[ ! -r /proc/xen/capabilities ] || read -r domain </proc/xen/capabilities || :`;
+
 /** Step text that refuses where there is no Xen to make guests on; what it is like is for the plan to weigh. */
 export function requireXen(binary: string | undefined): ShellText {
   const chosen = binary === undefined ? deviceModelPlaces : [binary];
@@ -105,8 +109,7 @@ for program in ${words(xenPrograms)}; do
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -z "$missing" ] || refuse no-xl "programs are missing:$missing"
-domain=
-[ ! -r /proc/xen/capabilities ] || read -r domain </proc/xen/capabilities || :
+${askControlDomain}
 case $domain in *control_d*) ;; *) refuse not-on-xen 'this host does not run as control domain of Xen' ;; esac
 qemu=
 for place in ${words(chosen)}; do

@@ -53,7 +53,9 @@ is_running() {
 } 2>/dev/null
 end_domain() {
   tries=0 gone=''
-  while look_for_domain && [ -n "$domid" ]; do
+  while :; do
+    look_for_domain || { domid=${gone:-not known}; return 1; }
+    [ -n "$domid" ] || break
     gone=$domid
     [ "$tries" -lt 20 ] || return 1
     tries=$((tries + 1))
@@ -395,10 +397,13 @@ case ${1-} in
   stop) stop_guest ;;
   over)
     exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-    end_domain || :
+    left=''
+    end_domain || left=$domid
     remove_roots
     step_lease
     step_reap
+    step=domain code=56
+    [ -z "$left" ] || fail "the domain of the guest (domid $left) cannot be ended"
     ;;
   *)
     echo 'usage: launch run | stop' >&2
