@@ -21,7 +21,7 @@ import { seccompArguments } from './seccomp.ts';
 import { callSteps, type LauncherStep, renderStep } from './step.ts';
 import { stopFunction } from './stop.ts';
 import { reapFunctions } from './strays.ts';
-import { qemuCommand, trustedFilesStep, trustFunction } from './trusted-files.ts';
+import { qemuCommand, qemuFiles, trustedFilesStep, trustFunction } from './trusted-files.ts';
 import { holdFunctions, reapStep } from './uid-hold.ts';
 import { userArguments, userStep } from './user.ts';
 import { enterViewStep, viewFunctions, viewStep } from './view.ts';
@@ -38,7 +38,7 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
   const places = guestPlaces(plan.guest, roots);
   const outside = [leaseStep(), userStep(), chrootStep(), filesStep(), namespacesStep(plan)];
   const inside = [
-    trustedFilesStep(plan),
+    trustedFilesStep(qemuFiles(plan)),
     // while the host's files are still there
     disksStep(plan),
     ...(inView(plan)

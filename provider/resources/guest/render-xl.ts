@@ -38,9 +38,6 @@ export function renderXlGuest(
   const config = xlConfig({
     ...guest,
     uuid,
-    kernel: pathOnHost(guest.kernel, roots),
-    initrd: guest.initrd === undefined ? undefined : pathOnHost(guest.initrd, roots),
-    deviceModel: deviceModel.path,
     serial: `${guestPlaces(guest.name, roots).runDirectory}/serial`,
   });
   const memoryMib = guest.limits.memoryOverheadMib ?? xlOverheadMib;
@@ -48,6 +45,8 @@ export function renderXlGuest(
     guest: guest.name,
     uuid,
     config,
+    kernel: pathOnHost(guest.kernel, roots),
+    initrd: guest.initrd === undefined ? undefined : pathOnHost(guest.initrd, roots),
     deviceModel,
     scheme: guest.scheme,
     vcpus: guest.vcpus,

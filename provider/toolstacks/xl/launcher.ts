@@ -11,10 +11,11 @@ import { closeInherited } from '../../jail/open-files.ts';
 import { guestPlaces } from '../../jail/places.ts';
 import { callSteps, type LauncherStep, renderStep, stepExitCodes } from '../../jail/step.ts';
 import { reapFunctions } from '../../jail/strays.ts';
+import { type HostFile, trustedFilesStep, trustFunction } from '../../jail/trusted-files.ts';
 import { holdFunctions, reapStep } from '../../jail/uid-hold.ts';
 import { userStep } from '../../jail/user.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
-import { lines, sh, type ShellText, word } from '../../model/shell.ts';
+import { joined, lines, sh, type ShellText, word } from '../../model/shell.ts';
 import type { XlPlan } from './plan.ts';
 import { domainFunctions, domainStep, stopFunction } from './domain.ts';
 import { rangeUserStep } from './range-user.ts';
@@ -35,7 +36,10 @@ export function xlLauncherScript(plan: XlPlan, roots: HostRoots = defaultRoots):
   // of a range the uid is libxl's, which also ends it
   const leased = plan.scheme !== 'range';
   const user = leased ? userStep() : rangeUserStep();
-  const steps = [leaseStep(), user, domainStep(plan), filesStep(fifos), launchStep(plan)];
+  const steps = [
+    ...[leaseStep(), user, trustedFilesStep(xlFiles(plan).map(({ file }) => file))],
+    ...[domainStep(plan), filesStep(fifos), launchStep(plan)],
+  ];
   return sh`#!/bin/sh
 # Starts and stops the guest ${word(plan.guest)} by Xen's xl. Made by Stockade: edits show as drift and are undone.
 #   launch run     what the guest's unit starts: makes the domain, and stays for as long as it is there
@@ -63,6 +67,8 @@ fail() {
 }
 
 ${domainFunctions}
+
+${trustFunction}
 
 ${leased ? sh`${reapFunctions}\n${holdFunctions(roots)}\n\n${startLogger}` : startLogger}
 ${logFunctions}
@@ -94,6 +100,33 @@ esac
 `.text;
 }
 
+/** What xl opens or starts as root, with the key of xl.cfg by which it is told. */
+function xlFiles({ deviceModel, kernel, initrd }: XlPlan): readonly XlFile[] {
+  return [
+    { key: sh`device_model_override`, file: { variable: sh`device_model`, path: deviceModel.path } },
+    { key: sh`kernel`, file: { variable: sh`guest_kernel`, path: kernel } },
+    ...(initrd === undefined
+      ? []
+      : [{ key: sh`ramdisk`, file: { variable: sh`guest_initrd`, path: initrd } }]),
+  ];
+}
+
+interface XlFile {
+  readonly key: ShellText;
+  readonly file: HostFile;
+}
+
+/** Strings of xl.cfg know two characters by an escape (`configString` has the others, which no name of a file here has). */
+function writeFiles(files: readonly XlFile[]): ShellText {
+  const names = joined(files.map(({ file }) => sh`"$${file.variable}"`));
+  return sh`  for file in ${names}; do
+    case $file in *[[:cntrl:]]*) fail "a control character is in the name $file" ;; esac
+  done
+  printf ${word(files.map(({ key }) => `${key.text} = %s\\n`).join(''))} ${names} |
+    sed 's/["\\\\]/\\\\&/g; s/ = /&"/; s/$/"/' >>"$run/xl.cfg" || fail "cannot write $run/xl.cfg"
+`;
+}
+
 /** QEMU opens PATH.in and PATH.out of a pipe, each both ways: had the log one name for both, the guest would read what it prints. */
 const fifos = ['serial', 'serial.in', 'stderr'] as const;
 
@@ -111,7 +144,7 @@ function launchStep(plan: XlPlan): LauncherStep {
     name: 'launch',
     comment: sh`xl, with the device model that it starts, in the unit's own control group; both ends of the pipes are opened first`,
     body: sh`  printf '%s' ${word(plan.config)} >"$run/xl.cfg" || fail "cannot write $run/xl.cfg"
-  case $user in xen-qemuuser-domid*) printf 'device_model_user = "%s"\\n' "$user" >>"$run/xl.cfg" ;; esac
+${writeFiles(xlFiles(plan))}  case $user in xen-qemuuser-domid*) printf 'device_model_user = "%s"\\n' "$user" >>"$run/xl.cfg" ;; esac
   ln -sfn serial "$run/serial.out" || fail "cannot make $run/serial.out"
   command exec 3<>"$run/serial" 4<>"$run/stderr" || fail "cannot open $run/stderr"
   logger=${word(loggerProgram.text)}

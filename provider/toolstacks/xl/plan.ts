@@ -16,8 +16,11 @@ export interface XlPlan
     | 'restartPolicy'
   > {
   readonly uuid: string;
-  /** As xl reads it, but for who the device model runs as. */
+  /** As xl reads it, but for its files and who the device model runs as. */
   readonly config: string;
+  /** Absolute paths on the host. */
+  readonly kernel: string;
+  readonly initrd: string | undefined;
   /** The QEMU that libxl starts. */
   readonly deviceModel: { readonly path: string; readonly device: number; readonly inode: number };
   /** libxl looks users up by itself but for those of a domain, and takes a range's before the shared one. */

@@ -31,10 +31,10 @@ export const askXen: ShellText = sh`if host_xl=$(command -v xl); then
   host_say xen-info "$(timeout ${infoTimeoutSeconds} xl info 2>&1 | head -c ${answerLimitBytes} | tr -d '\\000')"
   for host_place in ${words(deviceModelPlaces)}; do
     [ -f "$host_place" ] && [ -x "$host_place" ] || continue
+    host_say xen-untrusted "$(stockade_untrusted "$host_place")"
     host_place=$(readlink -e -- "$host_place") || continue
     host_say xen-device-model "$host_place"
     host_say xen-device-model-file "$(stat -c '%d %i' -- "$host_place")"
-    host_say xen-untrusted "$(stockade_untrusted "$host_place")"
     break
   done
   for host_place in /usr/lib/xen-*/bin/depriv-fd-checker /usr/lib/xen/bin/depriv-fd-checker /usr/libexec/xen/bin/depriv-fd-checker; do
@@ -117,7 +117,7 @@ for place in ${words(chosen)}; do
 done
 [ -n "$qemu" ] || refuse no-qemu ${word(noDeviceModelText(chosen))}
 qemu=$(readlink -e -- "$qemu") || refuse no-qemu ${word(noDeviceModelText(chosen))}
-qemu_untrusted=$(stockade_untrusted "$qemu")
+qemu_untrusted=$(stockade_untrusted "$place")
 [ -z "$qemu_untrusted" ] || refuse qemu-untrusted "QEMU runs as root at first, and $qemu_untrusted: ${trustRemedy}"`;
 }
 
