@@ -1,15 +1,9 @@
+import { trustFunction } from '../../jail/trusted-files.ts';
 import type { ReadSection } from '../../model/operation.ts';
 import { sh, word } from '../../model/shell.ts';
+import { findChecker } from './fd-checker.ts';
 
 export const fdCheckSectionName = 'xen-handles';
-
-/** Programs of Xen's own that tell a restricted handle; Debian's path holds Xen's version. Xen dropped it after 4.20. */
-export const fdCheckers = [
-  '/usr/lib/xen-*/bin/depriv-fd-checker',
-  '/usr/lib/xen/bin/depriv-fd-checker',
-  '/usr/libexec/xen/bin/depriv-fd-checker',
-  '/usr/local/lib/xen/bin/depriv-fd-checker',
-] as const;
 
 /**
  * Has Xen's checker try what the handles of these guests' device models can still do. Devices are told by their numbers, not by
@@ -24,7 +18,10 @@ export function fdCheckSection(guests: readonly string[]): ReadSection {
   return {
     name: fdCheckSectionName,
     arguments: guests,
-    body: sh`python3 -I -c ${word(program)} "$@" </dev/null 2>/dev/null || exit 1`,
+    body: sh`${trustFunction}
+${findChecker}
+xen_checker
+python3 -I -c ${word(program)} "$checker" "$@" </dev/null 2>/dev/null || exit 1`,
   };
 }
 
@@ -35,13 +32,11 @@ const checkerSeconds = 30;
 
 /** Python, as small as it gets: it runs from its argument, and leaves nothing on the host. */
 const program = `
-import ctypes, glob, os, re, signal, stat, subprocess, sys
+import ctypes, os, re, signal, stat, subprocess, sys
 
 GETFD = 438
 libc = ctypes.CDLL(None, use_errno=True)
-wanted = set(sys.argv[1:])
-checker = next((path for pattern in ${JSON.stringify(fdCheckers)} for path in sorted(glob.glob(pattern))
-    if os.stat(path).st_uid == 0 and not os.stat(path).st_mode & 0o022), "")
+checker, wanted = sys.argv[1], set(sys.argv[2:])
 kinds = {}
 for kind in "privcmd", "evtchn", "gntdev", "hypercall", "gntalloc", "xenbus", "xenbus_backend":
     try:

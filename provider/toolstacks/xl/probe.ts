@@ -1,6 +1,7 @@
 import { trustFunction, trustRemedy } from '../../jail/trusted-files.ts';
 import { type ShellText, sh, word, words } from '../../model/shell.ts';
 import type { XenCapabilities } from './capabilities.types.ts';
+import { findChecker } from './fd-checker.ts';
 
 /** The first version whose libxl gives a restricted device model an empty root, namespaces and limits. */
 export const oldestXen = { major: 4, minor: 12 } as const;
@@ -20,10 +21,11 @@ const infoTimeoutSeconds = 20;
 const answerLimitBytes = 65_536;
 
 /**
- * Part of the host's section: what `parseXen` reads, by `host_say`. Nothing at all where there is no `xl`; else four processes.
+ * Part of the host's section: what `parseXen` reads, by `host_say`. Nothing at all where there is no `xl`; else eight processes.
  * Needs `trustFunction`.
  */
-export const askXen: ShellText = sh`if host_xl=$(command -v xl); then
+export const askXen: ShellText = sh`${findChecker}
+if host_xl=$(command -v xl); then
   host_say xl "$host_xl"
   host_value=
   [ ! -r /proc/xen/capabilities ] || IFS= read -r host_value </proc/xen/capabilities || :
@@ -37,9 +39,8 @@ export const askXen: ShellText = sh`if host_xl=$(command -v xl); then
     host_say xen-device-model-file "$(stat -c '%d %i' -- "$host_place")"
     break
   done
-  for host_place in /usr/lib/xen-*/bin/depriv-fd-checker /usr/lib/xen/bin/depriv-fd-checker /usr/libexec/xen/bin/depriv-fd-checker; do
-    [ ! -x "$host_place" ] || host_say xen-checker "$host_place"
-  done
+  xen_checker
+  host_say xen-checker "$checker"
   ! host_value=$(command -v python3) || host_say python "$host_value"
 fi`;
 
@@ -53,28 +54,20 @@ export function parseXen(many: ReadonlyMap<string, readonly string[]>): XenCapab
   const [, device, inode] = /^(\d{1,15}) (\d{1,15})$/.exec(last('xen-device-model-file').trim()) ?? [];
   const path = last('xen-device-model');
   const found = path.startsWith('/') && device !== undefined && inode !== undefined && untrusted === '';
-  const [major, minor] = [Number(version?.[1] ?? 0), Number(version?.[2] ?? 0)];
+  const checker = last('xen-checker');
   return {
     version: version?.[0] ?? '',
-    major,
-    minor,
+    major: Number(version?.[1] ?? 0),
+    minor: Number(version?.[2] ?? 0),
     isControlDomain: last('xen-capabilities').split(/\s/).includes('control_d'),
     totalMemoryMib: count(info.get('total_memory')),
     freeMemoryMib: count(info.get('free_memory')),
     deviceModel: found ? { path, device: Number(device), inode: Number(inode) } : undefined,
     untrusted: untrusted === '' ? undefined : untrusted,
-    handleChecker: checkerOf(many.get('xen-checker') ?? [], `${major}.${minor}`),
+    handleChecker: checker === '' ? undefined : checker,
     python: many.get('python')?.at(-1),
     complaint: version === null ? last('xen-info').trim() : '',
   };
-}
-
-/** Several versions may be installed beside each other (Debian); the one that runs counts. */
-function checkerOf(found: readonly string[], version: string): string | undefined {
-  return (
-    found.find((path) => path === `/usr/lib/xen-${version}/bin/depriv-fd-checker`) ??
-    found.find((path) => !path.startsWith('/usr/lib/xen-'))
-  );
 }
 
 /** `xl info`: a name, blanks, a colon, a value on each line. */
