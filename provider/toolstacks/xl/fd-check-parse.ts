@@ -29,8 +29,8 @@ export interface DomainHandles {
 export interface FdCheck {
   /** Path of Xen's checker; `undefined`: this Xen has none, and nothing is checked. */
   readonly checker: string | undefined;
-  /** By guest; one without a device model has none. */
-  readonly guests: ReadonlyMap<string, DomainHandles>;
+  /** By the domain's UUID; one without a device model has none, nor has one that is there twice. */
+  readonly domains: ReadonlyMap<string, DomainHandles>;
 }
 
 const verdicts: Readonly<Record<string, HandleVerdict>> = {
@@ -44,7 +44,8 @@ const number = /^\d{1,15}$/;
 export function parseFdCheck(bytes: Uint8Array): Result<FdCheck> {
   const fields = new TextDecoder('utf-8').decode(bytes).split('\0');
   const [first, checker = ''] = fields;
-  const guests = new Map<string, DomainHandles>();
+  const domains = new Map<string, DomainHandles>();
+  const twice = new Set<string>();
   let at = 2;
   for (;;) {
     const process = take(fields, at, 'process', 7);
@@ -57,14 +58,16 @@ export function parseFdCheck(bytes: Uint8Array): Result<FdCheck> {
       handles.push(handle);
       at += 5;
     }
-    const [name = ''] = process;
+    const [uuid = ''] = process;
     const domain = domainOf(process, handles);
-    if (domain === undefined || guests.has(name)) return unreadable();
-    guests.set(name, domain);
+    if (domain === undefined) return unreadable();
+    if (domains.has(uuid)) twice.add(uuid);
+    domains.set(uuid, domain);
   }
+  for (const uuid of twice) domains.delete(uuid);
   while (take(fields, at, 'lost', 3) !== undefined) at += 4;
   if (first !== 'checker' || fields[at] !== 'end' || fields.length !== at + 2) return unreadable();
-  return success({ checker: checker === '' ? undefined : checker, guests });
+  return success({ checker: checker === '' ? undefined : checker, domains });
 }
 
 function take(

@@ -6,25 +6,31 @@ import { findChecker } from './fd-checker.ts';
 export const fdCheckSectionName = 'xen-handles';
 
 /**
- * Has Xen's checker try what the handles of these guests' device models can still do. Devices are told by their numbers, not by
- * what a link says. The descriptors are taken by pidfd_getfd(2), of processes that xenstore names, which guests cannot write there.
+ * Has Xen's checker try what the handles of these domains' device models can still do. Devices are told by their numbers, not by
+ * what a link says. The descriptors are taken by pidfd_getfd(2), of processes that xenstore names, which guests cannot write there; nothing
+ * that guests write there is read.
  * One run of the checker serves all; where it gives up, each descriptor has one of its own. It opens event channels on a handle
  * that is not restricted, and nothing on one that is. Fields ended by NUL:
- *   checker PATH | (process NAME DOMID PID START DEVICE INODE COMPLETE | handle DESCRIPTOR KIND VERDICT SAID)* | (lost NAME DOMID PID)* | end
+ *   checker PATH | (process UUID DOMID PID START DEVICE INODE COMPLETE | handle DESCRIPTOR KIND VERDICT SAID)* | (lost UUID DOMID PID)* | end
  * PATH is empty without a checker. COMPLETE is 1 where every descriptor was looked at and the process still lived afterwards; VERDICT is `pass`,
  * `fail` or `none`; what is lost went away meanwhile. Without python3, of which every host with xl has one, the section ends with 1.
  */
-export function fdCheckSection(guests: readonly string[]): ReadSection {
+export function fdCheckSection(uuids: readonly string[]): ReadSection {
   return {
     name: fdCheckSectionName,
-    arguments: guests,
+    arguments: uuids,
     body: sh`${trustFunction}
 ${findChecker}
 xen_checker
-python3 -I -c ${word(program)} "$checker" "$@" </dev/null 2>/dev/null || exit 1`,
+timeout ${storeSeconds} xenstore-ls -f /local/domain 2>/dev/null |
+  grep -aE '^/local/domain/[0-9]+/(vm|image/device-model-pid) = "' | head -c ${storeLimitBytes} |
+  python3 -I -c ${word(program)} "$checker" "$@" 2>/dev/null || exit 1`,
   };
 }
 
+/** For xenstore's answer. Units: seconds, bytes. */
+const storeSeconds = 20;
+const storeLimitBytes = 1024 * 1024;
 /** Descriptors of one device model that are looked at: an honest one has some forty. */
 const maxDescriptors = 512;
 const maxHandles = 64;
@@ -49,17 +55,14 @@ def say(*fields):
         sys.stdout.write(str(field).replace("\\0", "") + "\\0")
 
 def domains():
-    told = subprocess.run(["xenstore-ls", "-f", "/local/domain"], capture_output=True, timeout=${checkerSeconds})
-    if told.returncode:
-        sys.exit(1)
     found = {}
-    for line in told.stdout[:${16 * 1024 * 1024}].decode("utf-8", "replace").splitlines():
-        at = re.fullmatch(r'/local/domain/(\\d+)/(name|image/device-model-pid) = "(.*)"', line)
+    for line in sys.stdin.buffer.read().decode("ascii", "replace").split("\\n"):
+        at = re.fullmatch(r'/local/domain/(\\d{1,5})/(?:vm = "/vm/([0-9a-f-]{36})"|image/device-model-pid = "(\\d{1,10})") *', line)
         if at:
-            found.setdefault(int(at[1]), {})[at[2]] = at[3]
+            found.setdefault(int(at[1]), {}).update({"uuid": at[2]} if at[2] else {"pid": int(at[3])})
     for domid, known in sorted(found.items()):
-        if known.get("name") in wanted and re.fullmatch(r"\\d{1,10}", known.get("image/device-model-pid", "")):
-            yield known["name"], domid, int(known["image/device-model-pid"])
+        if known.get("uuid") in wanted and "pid" in known:
+            yield known["uuid"], domid, known["pid"]
 
 def run(handles):
     words = [word for number, kind in handles for word in (kind, str(number), "handle")]
@@ -76,7 +79,7 @@ def run(handles):
     return verdicts, told.stderr.decode("utf-8", "replace").strip()[-400:]
 
 class Process:
-    def __init__(self, name, domid, pid):
+    def __init__(self, uuid, domid, pid):
         self.handles, complete = [], 1
         pidfd = os.pidfd_open(pid)
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -102,7 +105,7 @@ class Process:
             signal.pidfd_send_signal(pidfd, 0)
         except OSError:
             complete = 0
-        self.about = name, domid, pid, start, program.st_dev, program.st_ino, complete
+        self.about = uuid, domid, pid, start, program.st_dev, program.st_ino, complete
 
 processes, lost = [], []
 for domain in domains():
