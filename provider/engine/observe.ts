@@ -69,7 +69,7 @@ ${section.body}
 /** By the domain's UUID; what cannot be read shows nothing. */
 function handlesIn(bytes: Uint8Array): ReadonlyMap<string, DomainHandles> {
   const checked = parseFdCheck(bytes);
-  return checked.ok ? checked.value.domains : new Map();
+  return checked.ok ? checked.value : new Map();
 }
 
 /** The evidence of all guests that have a record, found on the host itself: one round trip less. */

@@ -127,7 +127,6 @@ export interface DomainExpectation {
   readonly domid: number | undefined;
   /** xenstore's word. */
   readonly deviceModelPid: number | undefined;
-  readonly killUid: number | undefined;
 }
 
 /** Device nodes of every guest's private /dev; `kvm` comes with the accelerator. */

@@ -82,8 +82,8 @@ export async function handlesOf(host: TestHost, name: string): Promise<DomainHan
   const told = await host.run(sh`set -- ${words(section.arguments)}
 ${section.body}`);
   const checked = value(parseFdCheck(Buffer.from(told)));
-  const found = checked.domains.get(uuid);
-  if (found === undefined || checked.checker === undefined || checked.domains.size !== 1) {
+  const found = checked.get(uuid);
+  if (found === undefined || checked.size !== 1) {
     throw new Error(`the handles of ${name} were not checked: ${JSON.stringify(told)}`);
   }
   return found;

@@ -12,9 +12,9 @@ export const fdCheckSectionName = 'xen-handles';
  * One run of the checker serves all; where it gives up, each descriptor has one of its own, as long as there is time: what a device model has
  * made of its handles may hold the checker up. It opens event channels on a handle that is not restricted, and nothing on one that is.
  * Fields ended by NUL:
- *   checker PATH | (process UUID DOMID PID START DEVICE INODE COMPLETE | handle DESCRIPTOR KIND VERDICT SAID)* | (lost UUID DOMID PID)* | end
- * PATH is empty without a checker. COMPLETE is 1 where every descriptor was looked at, no other one led to Xen afterwards, and the process
- * still lived; VERDICT is `pass`, `fail` or `none`; what is lost went away meanwhile. Without python3, of which every host with xl has one, the section ends with 1.
+ *   (process UUID PID START DEVICE INODE COMPLETE | (handle DESCRIPTOR KIND VERDICT SAID)*)* | end
+ * COMPLETE is 1 where every descriptor was looked at, no other one led to Xen afterwards, and the process
+ * still lived; VERDICT is `pass`, `fail` or `none`. Nothing at all is said without a checker or python3.
  */
 export function fdCheckSection(uuids: readonly string[]): ReadSection {
   return {
@@ -23,6 +23,7 @@ export function fdCheckSection(uuids: readonly string[]): ReadSection {
     body: sh`${trustFunction}
 ${findChecker}
 xen_checker
+[ -n "$checker" ] || exit 0
 timeout ${storeSeconds} xenstore-ls -f /local/domain 2>/dev/null |
   grep -aE '^/local/domain/[0-9]+/(vm|image/device-model-pid) = "' | head -c ${storeLimitBytes} |
   python3 -I -c ${word(program)} "$checker" "$@" 2>/dev/null || exit 1`,
@@ -67,9 +68,9 @@ def domains():
         at = re.fullmatch(r'/local/domain/(\\d{1,5})/(?:vm = "/vm/([0-9a-f-]{36})"|image/device-model-pid = "(\\d{1,10})") *', line)
         if at:
             found.setdefault(int(at[1]), {}).update({"uuid": at[2]} if at[2] else {"pid": int(at[3])})
-    for domid, known in sorted(found.items()):
+    for known in found.values():
         if known.get("uuid") in wanted and "pid" in known:
-            yield known["uuid"], domid, known["pid"]
+            yield known["uuid"], known["pid"]
 
 def run(handles, seconds):
     if seconds <= 0:
@@ -98,7 +99,7 @@ def kind_of(pid, number):
     return kinds.get(about.st_rdev) if stat.S_ISCHR(about.st_mode) else None
 
 class Process:
-    def __init__(self, uuid, domid, pid):
+    def __init__(self, uuid, pid):
         self.handles, complete = [], 1
         pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
         if pidfd < 0:
@@ -125,18 +126,17 @@ class Process:
         if libc.syscall(PIDFD_SEND_SIGNAL, pidfd, 0, None, 0):
             complete = 0
         os.close(pidfd)
-        self.about = uuid, domid, pid, start, program.st_dev, program.st_ino, complete
+        self.about = uuid, pid, start, program.st_dev, program.st_ino, complete
 
-processes, lost = [], []
-for domain in domains():
+processes = []
+for uuid, pid in domains():
     try:
-        processes.append(Process(*domain))
+        processes.append(Process(uuid, pid))
     except OSError:
-        lost.append(domain)
+        pass
 known = ("privcmd", "evtchn", "gntdev")
 checkable = [(mine, kind) for process in processes for _, kind, mine in process.handles if kind in known]
-verdicts, trouble = run(checkable, ${togetherSeconds}) if checker and checkable else ({}, "")
-say("checker", checker)
+verdicts, trouble = run(checkable, ${togetherSeconds}) if checkable else ({}, "")
 for index, process in enumerate(processes):
     say("process", *process.about)
     # no process takes the time of those after it
@@ -144,11 +144,9 @@ for index, process in enumerate(processes):
     for number, kind, mine in process.handles:
         said = trouble
         verdict = verdicts.get(mine)
-        if verdict is None and checker and kind in known:
+        if verdict is None and kind in known:
             alone, said = run([(mine, kind)], min(${aloneSeconds}, until - time.monotonic()))
             verdict = alone.get(mine)
         say("handle", number, kind, *(verdict or ("none", said)))
-for domain in lost:
-    say("lost", *domain)
 say("end")
 `;

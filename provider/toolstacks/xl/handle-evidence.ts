@@ -24,6 +24,7 @@ export function proveHandles(
     const same =
       model?.pid === checked.pid &&
       model.startTimeTicks === checked.startTimeTicks &&
+      model.executableDevice === checked.executableDevice &&
       model.executableInode === checked.executableInode;
     if (!same) unknown.push('the handles of another process were checked');
     if (!checked.complete) unknown.push('not every descriptor could be looked at');

@@ -11,7 +11,7 @@ const { plan } = renderXlGuest(xlGuest(), sampleXenHost);
 const lease = { domid: 3, uid: 200_003, gid: 200_003, shared: false };
 const domain = {
   ...{ domid: 7, name: 'web1', uuid: plan.uuid, maxMemoryKib: 131_072 },
-  ...{ deviceModelPid: 30, killUid: 200_003 },
+  deviceModelPid: 30,
 };
 const identities = { loggerUid: 999, loggerGid: 998, unprovable: {} };
 const expectation = xlExpectation(plan, lease, false, domain, identities);
@@ -104,7 +104,7 @@ const seen = (change: Partial<ProcessObservation> = {}): GuestObservation => ({
 });
 
 const handles: DomainHandles = {
-  ...{ domid: 7, pid: 30, startTimeTicks: 77, complete: true },
+  ...{ pid: 30, startTimeTicks: 77, complete: true },
   executableDevice: sampleXen.deviceModel.device,
   executableInode: sampleXen.deviceModel.inode,
   handles: [
@@ -152,6 +152,7 @@ describe('evidence of a guest that xl runs', () => {
     expect(verdict({ handles: [other] })).toBe('unproven');
     expect(verdict({ complete: false })).toBe('unproven');
     expect(verdict({ startTimeTicks: 78 })).toBe('unproven');
+    expect(verdict({ executableDevice: 41 })).toBe('unproven');
     const { layers } = proveXlIsolation({ ...seen(), unit }, expectation, undefined);
     expect(layers.at(-1)).toMatchObject({ layer: 'xen-handles', state: 'unproven' });
   });

@@ -94,9 +94,8 @@ describe('the domains of a host', () => {
         uuid: '00000000-0000-0000-0000-000000000000',
         maxMemoryKib: undefined,
         deviceModelPid: undefined,
-        killUid: undefined,
       },
-      { domid: 7, name: 'web1', uuid, maxMemoryKib: 131072, deviceModelPid: 1234, killUid: 200007 },
+      { domid: 7, name: 'web1', uuid, maxMemoryKib: 131072, deviceModelPid: 1234 },
     ]);
   });
 

@@ -63,7 +63,7 @@ describe('a guest that xl cannot have', () => {
 });
 
 describe('domains of the host', () => {
-  const domain = { domid: 4, name: 'web1', maxMemoryKib: 1, deviceModelPid: 1, killUid: 1 };
+  const domain = { domid: 4, name: 'web1', maxMemoryKib: 1, deviceModelPid: 1 };
 
   it('are not ours by their name alone', () => {
     const other = { ...domain, uuid: '5c8c4bb4-1b1d-4b4f-8b0a-7d8bd3f0a001' };
