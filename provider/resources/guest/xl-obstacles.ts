@@ -5,6 +5,7 @@ import { isBlockDevicePath } from '../../spec/disk-rules.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { domainUuid } from '../../toolstacks/xl/config.ts';
 import type { XenDomain } from '../../toolstacks/xl/domains.ts';
+import { uncheckedHandles } from '../../toolstacks/xl/handle-evidence.ts';
 import { type GuestDesired, guestAddress } from './desired.ts';
 
 /** Why libxl's restriction of a device model does not give a layer. */
@@ -132,8 +133,35 @@ export function domainObstacles(
   ];
 }
 
-/** Of guests that are about to be started: Xen may not have the memory at once. */
+/** Of guests that are made or changed: their handles may not be to be shown, and Xen may not have the memory at once. */
 export function xlCautions(
+  guest: Pick<GuestDesired, 'host' | 'name' | 'memoryMib'>,
+  host: HostCapabilities,
+  isRunning: boolean,
+): readonly Diagnostic[] {
+  return [...handleCautions(guest, host), ...memoryCautions(guest, host, isRunning)];
+}
+
+function handleCautions(
+  guest: Pick<GuestDesired, 'host' | 'name'>,
+  host: HostCapabilities,
+): readonly Diagnostic[] {
+  const why = uncheckedHandles(host);
+  if (why === undefined) return [];
+  const resource = describeAddress(guestAddress(guest));
+  return [
+    caution(
+      'xl-handles-unproven',
+      `${resource}: that its handles on Xen are restricted cannot be shown: ${why}`,
+      {
+        ...{ host: guest.host, resource },
+        hint: 'Install Xen\'s checker and python3 on the host (on Debian: xen-utils-VERSION); Xen has no such checker after 4.20. Else the evidence says "unproven" of them.',
+      },
+    ),
+  ];
+}
+
+function memoryCautions(
   guest: Pick<GuestDesired, 'host' | 'name' | 'memoryMib'>,
   { xen }: HostCapabilities,
   isRunning: boolean,

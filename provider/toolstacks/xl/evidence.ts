@@ -32,7 +32,7 @@ export function proveXlIsolation(
     lostHelpers: lostLoggers(observation, expectation).map((log) => `logger of ${log}`),
     layers: [
       ...layerNames.map((layer) => layerEvidence(layer, observation, expectation)),
-      proveHandles(observation, handles),
+      proveHandles(observation, expectation, handles),
     ].map((shown) =>
       stranger === undefined || shown.state !== 'effective'
         ? shown

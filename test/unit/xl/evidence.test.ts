@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { IsolationExpectation } from '../../../provider/jail/launch-plan.ts';
 import type { GuestObservation, ProcessObservation } from '../../../provider/jail/observation.ts';
+import { standsAsAsked } from '../../../provider/resources/guest/integrity.ts';
 import { renderXlGuest } from '../../../provider/resources/guest/render-xl.ts';
+import { unprovableLayers } from '../../../provider/resources/guest/requests.ts';
+import type { HostCapabilities } from '../../../provider/toolstacks/qemu/capabilities.types.ts';
 import type { DomainHandles, HandleVerdict } from '../../../provider/toolstacks/xl/fd-check-parse.ts';
 import { proveXlIsolation } from '../../../provider/toolstacks/xl/evidence.ts';
 import { idsInDomain, xlExpectation } from '../../../provider/toolstacks/xl/expectation.ts';
@@ -119,6 +123,17 @@ const states = (observation: GuestObservation, checked: DomainHandles | undefine
   return Object.fromEntries(layers.map(({ layer, state }) => [layer, state]));
 };
 
+const open = { descriptor: 3, kind: 'privcmd', verdict: 'unrestricted', said: '' } as const;
+function handlesShown(
+  checked: DomainHandles | undefined,
+  unprovable: IsolationExpectation['unprovable'] = {},
+) {
+  const { layers } = proveXlIsolation({ ...seen(), unit }, { ...expectation, unprovable }, checked);
+  const shown = layers.find(({ layer }) => layer === 'xen-handles');
+  if (shown === undefined) throw new Error('nothing is said of handles');
+  return shown;
+}
+
 describe('evidence of a guest that xl runs', () => {
   it('has what libxl gives as effective, and the rest as missing', () => {
     expect(states(seen())).toEqual(xenStates);
@@ -153,8 +168,26 @@ describe('evidence of a guest that xl runs', () => {
     expect(verdict({ complete: false })).toBe('unproven');
     expect(verdict({ startTimeTicks: 78 })).toBe('unproven');
     expect(verdict({ executableDevice: 41 })).toBe('unproven');
-    const { layers } = proveXlIsolation({ ...seen(), unit }, expectation, undefined);
-    expect(layers.at(-1)).toMatchObject({ layer: 'xen-handles', state: 'unproven' });
+    expect(handlesShown(undefined)).toMatchObject({ layer: 'xen-handles', state: 'unproven' });
+  });
+
+  it('is no reason to start a guest anew where handles cannot be tried on its host, or were those of its last start', () => {
+    const stands = (checked: DomainHandles | undefined, host: HostCapabilities = sampleXenHost) =>
+      standsAsAsked(handlesShown(checked, unprovableLayers(host)));
+    expect(stands(handles)).toBe(true);
+    expect(stands(undefined)).toBe(false);
+    expect(stands({ ...handles, complete: false })).toBe(false);
+    expect(stands({ ...handles, executableInode: 51 })).toBe(false);
+    expect(stands({ ...handles, startTimeTicks: 70 })).toBe(true);
+    expect(stands({ ...handles, pid: 29 })).toBe(true);
+    for (const lack of [
+      { xen: { ...sampleXen, handleChecker: undefined } },
+      { xen: { ...sampleXen, python: undefined } },
+      { kernel: '5.4.0-150-generic' },
+    ])
+      expect(stands(undefined, { ...sampleXenHost, ...lack })).toBe(true);
+    const without = { ...sampleXenHost, xen: { ...sampleXen, handleChecker: undefined } };
+    expect(stands({ ...handles, handles: [open] }, without)).toBe(false);
   });
 
   it('proves nothing of a process that is not the device model that Xen knows', () => {

@@ -86,6 +86,17 @@ it('warns where Xen has not the memory now, but for a guest that has its already
   expect(xlCautions(xlGuest(), sampleXenHost, false)).toEqual([]);
 });
 
+it.each([{ handleChecker: undefined }, { python: undefined }])(
+  'warns where handles cannot be tried, of guests that run as well: %j',
+  (lack) => {
+    const host = { ...sampleXenHost, xen: { ...sampleXen, ...lack } };
+    for (const isRunning of [true, false])
+      expect(xlCautions(xlGuest(), host, isRunning)).toMatchObject([
+        { severity: 'warning', code: 'xl-handles-unproven', host: 'xen1' },
+      ]);
+  },
+);
+
 describe('a host for xl', () => {
   const facts = (xen: Partial<XenCapabilities> | undefined, more: Partial<HostFacts> = {}): HostFacts => ({
     capabilities: { ...sampleXenHost, xen: xen === undefined ? undefined : { ...sampleXen, ...xen } },
