@@ -195,6 +195,11 @@ describe('evidence of a guest that xl runs', () => {
       Object.values(states(seen(change))).filter((state) => state === 'effective');
     expect(effective({ pid: 31 })).toEqual([]);
     expect(effective({ executableInode: 51 })).toEqual([]);
+    const upgraded = { executableInode: 51, executableTarget: `${sampleXen.deviceModel.path} (deleted)` };
+    const { layers } = proveXlIsolation({ ...seen(upgraded), unit }, expectation, handles);
+    expect(layers.find(({ layer }) => layer === 'user')?.observed).toContain(
+      "QEMU was upgraded since the guest's start",
+    );
   });
 });
 
