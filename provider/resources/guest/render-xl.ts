@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { guestPlaces } from '../../jail/places.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+import { sha256 } from '../../model/sha256.ts';
 import { domainUuid, type GuestIdentity, xlConfig } from '../../toolstacks/xl/config.ts';
 import type { XenCapabilities, XenDeviceModel } from '../../toolstacks/xl/capabilities.types.ts';
 import { xlLauncherScript } from '../../toolstacks/xl/launcher.ts';
@@ -65,8 +65,4 @@ export function renderXlGuest(
     ...{ plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) },
     shareFiles: [],
   };
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
