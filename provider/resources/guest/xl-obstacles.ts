@@ -7,6 +7,7 @@ import { domainUuid } from '../../toolstacks/xl/config.ts';
 import type { XenDomain } from '../../toolstacks/xl/domains.ts';
 import { uncheckedHandles } from '../../toolstacks/xl/handle-evidence.ts';
 import { type GuestDesired, guestAddress } from './desired.ts';
+import { type Refuse, refusals } from './refusals.ts';
 
 /** Why libxl's restriction of a device model does not give a layer. */
 const notGiven: Readonly<
@@ -32,13 +33,9 @@ export function xlLayerObstacle(layer: LayerName, host: HostCapabilities): strin
 /** What libxl's `dm_restrict` gives all together or not at all. */
 const together: readonly LayerName[] = ['chroot', 'mount-namespace', 'ipc-namespace', 'rlimits'];
 
-type Refuse = (field: string, code: string, text: string, hint: string) => Diagnostic;
-
 /** What a definition asks for that xl cannot do, or Stockade does not do by it. */
 export function xlObstacles(guest: GuestDesired, host: HostCapabilities): readonly Diagnostic[] {
-  const resource = describeAddress(guestAddress(guest));
-  const refuse: Refuse = (field, code, text, hint) =>
-    problem(code, `${resource}: ${text}`, { host: guest.host, resource, path: [field], hint });
+  const refuse = refusals(guest);
   const elsewhere = 'Leave it out, or put the guest on a host with toolstack = "qemu".';
   const found: Diagnostic[] = [...diskObstacles(guest, refuse), ...memoryObstacles(guest, host, refuse)];
   if (guest.accelerator !== 'kvm') {
