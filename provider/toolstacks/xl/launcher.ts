@@ -164,7 +164,7 @@ ${writeFiles(xlFiles(plan))}  case $user in xen-qemuuser-domid*) printf 'device_
         [ "$status" -ne 0 ] || fail 'the guest powered off as soon as it was started'
         fail "xl made no domain (exit status $status): $(why_not)"
       fi
-      sleep 0.3
+      sleep 1
     done
     systemd-notify --ready --status="domain $domid"
     wait "$xl" || :
