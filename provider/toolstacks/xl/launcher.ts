@@ -1,4 +1,5 @@
 import { filesStep } from '../../jail/files.ts';
+import { launcherHead } from '../../jail/launcher-head.ts';
 import { leaseStep } from '../../jail/lease.ts';
 import {
   logFunctions,
@@ -9,13 +10,13 @@ import {
 } from '../../jail/logger.ts';
 import { closeInherited } from '../../jail/open-files.ts';
 import { guestPlaces } from '../../jail/places.ts';
-import { callSteps, type LauncherStep, renderStep, stepExitCodes } from '../../jail/step.ts';
+import { callSteps, type LauncherStep, renderSteps, stepExitCodes } from '../../jail/step.ts';
 import { reapFunctions } from '../../jail/strays.ts';
 import { type HostFile, trustedFilesStep, trustFunction } from '../../jail/trusted-files.ts';
 import { holdFunctions, reapStep } from '../../jail/uid-hold.ts';
 import { userStep } from '../../jail/user.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
-import { joined, lines, sh, type ShellText, word } from '../../model/shell.ts';
+import { joined, sh, type ShellText, word } from '../../model/shell.ts';
 import type { XlPlan } from './plan.ts';
 import { domainFunctions, domainStep, stopFunction } from './domain.ts';
 import { rangeUserStep } from './range-user.ts';
@@ -40,31 +41,22 @@ export function xlLauncherScript(plan: XlPlan, roots: HostRoots = defaultRoots):
     ...[leaseStep(), user, trustedFilesStep(xlFiles(plan).map(({ file }) => file))],
     ...[domainStep(plan), filesStep(fifos), launchStep(plan)],
   ];
-  return sh`#!/bin/sh
-# Starts and stops the guest ${word(plan.guest)} by Xen's xl. Made by Stockade: edits show as drift and are undone.
-#   launch run     what the guest's unit starts: makes the domain, and stays for as long as it is there
-#   launch stop    asks the guest to power off, waits, then ends its domain
-#   launch over    when the unit is over: ends what is left of the guest
-set -eu
-umask 077
-PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-export PATH LC_ALL
-cd /
-
-guest=${word(plan.guest)}
-uuid=${word(plan.uuid)}
-lease=${word(places.lease)}
-log=${word(places.logDirectory)}
-run=${word(places.runDirectory)}
-launch_error=${word(places.launchError)}
-
-# fail TEXT: ends the launch, says at which step and why
-fail() {
-  printf 'stockade-launch: %s: %s\\n' "$step" "$1" >&2
-  [ -d "$run" ] || mkdir -p -- "$run" || :
-  printf '%s: %s\\n' "$step" "$1" >"$launch_error" || :
-  exit "$code"
-}
+  const head = launcherHead(plan.guest, {
+    summary: sh`Starts and stops the guest ${word(plan.guest)} by Xen's xl.`,
+    verbs: [
+      sh`run     what the guest's unit starts: makes the domain, and stays for as long as it is there`,
+      sh`stop    asks the guest to power off, waits, then ends its domain`,
+      sh`over    when the unit is over: ends what is left of the guest`,
+    ],
+    variables: {
+      uuid: plan.uuid,
+      lease: places.lease,
+      log: places.logDirectory,
+      run: places.runDirectory,
+      launch_error: places.launchError,
+    },
+  });
+  return sh`${head}
 
 ${domainFunctions}
 
@@ -73,7 +65,7 @@ ${trustFunction}
 ${leased ? sh`${reapFunctions}\n${holdFunctions(roots)}\n\n${startLogger}` : startLogger}
 ${logFunctions}
 
-${separated([...steps, ...(leased ? [reapStep()] : [])])}
+${renderSteps([...steps, ...(leased ? [reapStep()] : [])])}
 
 ${stopFunction(plan.shutdownTimeoutSeconds)}
 
@@ -129,10 +121,6 @@ function writeFiles(files: readonly XlFile[]): ShellText {
 
 /** QEMU opens PATH.in and PATH.out of a pipe, each both ways: had the log one name for both, the guest would read what it prints. */
 const fifos = ['serial', 'serial.in', 'stderr'] as const;
-
-function separated(steps: readonly LauncherStep[]): ShellText {
-  return lines(steps.map(renderStep).flatMap((step, index) => (index === 0 ? [step] : [sh``, step])));
-}
 
 /**
  * A domain has started when it is no longer paused: libxl lets it go last, once its device model has told that it runs, which is after it
