@@ -1,6 +1,6 @@
 import type { IResolvable } from 'cdktf';
 import { Construct } from 'constructs';
-import { type LayerName, layerNames } from '../provider/model/evidence.ts';
+import { type LayerEvidence, type LayerName, layerNames } from '../provider/model/evidence.ts';
 import { DataStockadeGuestEvidence } from './generated/data-stockade-guest-evidence/index.ts';
 import type { RestrictedGuest } from './guest.ts';
 
@@ -39,8 +39,8 @@ export class GuestEvidence extends Construct {
     return this.data.proven;
   }
 
-  /** `effective`, `ineffective`, `unproven`, `missing` or `off`; only `effective` is good. */
-  stateOf(layer: LayerName): string {
+  /** `effective`, `ineffective`, `unproven`, `missing` or `off`; only `effective` is good. `xen-handles`: of a guest of xl's. */
+  stateOf(layer: LayerEvidence['layer']): string {
     // The generated code puts the key into the expression as it is: it needs its quotes.
     return this.data.layers.get(JSON.stringify(layer)).state;
   }

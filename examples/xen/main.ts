@@ -23,7 +23,7 @@ const xen = new HypervisorHost(stack, 'xen1', { fleet, toolstack: 'xl' });
 const web = (users: QemuUsers, accelerator: 'kvm' | 'tcg') =>
   new RestrictedGuest(users, 'web1', {
     users,
-    memoryMib: 128,
+    memoryMib: settings.memoryMib,
     accelerator,
     kernel: { file: settings.kernel },
     ...(settings.initrd === undefined ? {} : { initrd: { file: settings.initrd } }),
@@ -37,8 +37,13 @@ const guests = {
   xen1: web(xen.qemuUsers({ scheme: 'range', lastDomid: 32_751 }), 'kvm'),
 };
 
+// The Xen host's domid is another one after each start.
+new TerraformOutput(stack, 'domid', { value: { hv1: guests.hv1.domid, xen1: guests.xen1.domid } });
 new TerraformOutput(stack, 'isolation', {
-  value: { hv1: guests.hv1.evidence.states, xen1: guests.xen1.evidence.states },
+  value: {
+    hv1: guests.hv1.evidence.states,
+    xen1: { ...guests.xen1.evidence.states, 'xen-handles': guests.xen1.evidence.stateOf('xen-handles') },
+  },
 });
 
 app.synth();

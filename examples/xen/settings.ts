@@ -7,6 +7,7 @@ const settingsSchema = z.strictObject({
   hosts: z.strictObject({ hv1: hostEntrySchema, xen1: hostEntrySchema }),
   /** Of hv1: `kvm`, or `tcg` where it has no usable /dev/kvm. */
   accelerator: z.enum(['kvm', 'tcg']).default('kvm'),
+  memoryMib: z.int().default(128),
   kernel: z.string(),
   initrd: z.string().optional(),
 });

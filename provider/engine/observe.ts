@@ -43,20 +43,21 @@ export function snapshotSections(
   ];
 }
 
-/** The handles of all guests that xl runs, by its own means; nothing where there are none. */
+/** The handles of all domains that were started for guests, as their xl.cfg names them; nothing where there are none. */
 function xenHandles(roots: HostRoots): ReadSection {
   const section = fdCheckSection([]);
   return {
     ...section,
     body: sh`command -v xl >/dev/null && [ -r /proc/xen/capabilities ] || exit 0
 set --
-for record in ${word(roots.state)}/guests/*/record; do
-  [ -f "$record" ] || continue
-  toolstack=
-  while read -r key value; do [ "$key" != toolstack ] || toolstack=$value; done <"$record"
-  [ "$toolstack" = xl ] || continue
-  record=\${record%/record}
-  set -- "$@" "\${record##*/}"
+for config in ${word(roots.run)}/guests/*/xl.cfg; do
+  [ -f "$config" ] || continue
+  while read -r key _ value; do
+    [ "$key" = uuid ] || continue
+    value=\${value%\\"}
+    set -- "$@" "\${value#\\"}"
+    break
+  done <"$config"
 done
 # without python3 no handle is proven; what else there is to see does not depend on it
 [ $# -eq 0 ] || (
@@ -65,10 +66,10 @@ ${section.body}
   };
 }
 
-/** By guest; what cannot be read shows nothing. */
+/** By the domain's UUID; what cannot be read shows nothing. */
 function handlesIn(bytes: Uint8Array): ReadonlyMap<string, DomainHandles> {
   const checked = parseFdCheck(bytes);
-  return checked.ok ? checked.value.guests : new Map();
+  return checked.ok ? checked.value : new Map();
 }
 
 /** The evidence of all guests that have a record, found on the host itself: one round trip less. */
@@ -122,7 +123,7 @@ export function parseSnapshot(
       observation.guest,
       domain === undefined
         ? proveIsolation(observation, expectation)
-        : proveXlIsolation(observation, expectation, handles.get(observation.guest)),
+        : proveXlIsolation(observation, expectation, handles.get(domain.uuid)),
     );
   });
   return success({

@@ -1,4 +1,3 @@
-import type { LayerName } from '../model/evidence.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { imageCount, imagesByPath } from './disks.ts';
 import { deviceNodesOf, type GuestLease, type IsolationExpectation, type LaunchPlan } from './launch-plan.ts';
@@ -10,7 +9,7 @@ export interface HostIdentities {
   readonly qemuInode: number;
   readonly loggerUid: number;
   readonly loggerGid: number;
-  readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
+  readonly unprovable: IsolationExpectation['unprovable'];
   /** As in `IsolationExpectation`. @default nothing */
   readonly profileFault?: string | undefined;
 }

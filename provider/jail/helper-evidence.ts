@@ -4,7 +4,6 @@ import {
   helperLayerNames,
   type LayerEvidence,
   type LayerName,
-  type ProcessIdentity,
 } from '../model/evidence.ts';
 import { cgroupRaw, placeFindings, valueFindings } from './cgroup-limits.ts';
 import { deviceRuleFindings } from './device-rule.ts';
@@ -20,7 +19,7 @@ import {
   rootFindings,
   serving,
 } from './helper-processes.ts';
-import { type Findings, judge, together } from './judge.ts';
+import { doubted, type Findings, identity, judge, together } from './judge.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import { type HelperShare, helperShares } from './launch-share.ts';
 import { labelFindings, labelLines } from './lsm.ts';
@@ -71,11 +70,6 @@ function proveHelper(
     processes: helper.processes.map(identity),
     layers: helperLayerNames.map(prove),
   };
-}
-
-function identity(process: ProcessObservation): ProcessIdentity {
-  const { role, pid, executableDevice, executableInode, startTimeTicks, bootId } = process;
-  return { role, pid, executableDevice, executableInode, startTimeTicks, bootId };
 }
 
 interface Look {
@@ -192,12 +186,6 @@ function strange(helper: HelperObservation, share: HelperShare): string | undefi
   return serving(helper).every(isHelper)
     ? undefined
     : `what serves it is not ${share.driver.helper} (replaced since the guest's start?)`;
-}
-
-function doubted(layer: LayerEvidence, reason: string | undefined): LayerEvidence {
-  return reason === undefined || layer.state !== 'effective'
-    ? layer
-    : { ...layer, state: 'unproven', observed: reason };
 }
 
 /** Root's own, and bears the name of a share that the guest does not have. */

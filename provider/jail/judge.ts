@@ -1,4 +1,4 @@
-import type { LayerEvidence } from '../model/evidence.ts';
+import type { LayerEvidence, ProcessIdentity } from '../model/evidence.ts';
 import type { GuestObservation, ProcessObservation } from './observation.ts';
 
 /** What looking at one layer came to. */
@@ -44,6 +44,18 @@ export function some(texts: readonly string[]): string {
 
 function distinct(texts: readonly string[]): readonly string[] {
   return [...new Set(texts)];
+}
+
+/** What is effective by itself, and may be none of what it is about, is not proven; a hole stays one. */
+export function doubted(layer: LayerEvidence, reason: string | undefined): LayerEvidence {
+  return reason === undefined || layer.state !== 'effective'
+    ? layer
+    : { ...layer, state: 'unproven', observed: reason };
+}
+
+export function identity(process: ProcessObservation): ProcessIdentity {
+  const { role, pid, executableDevice, executableInode, startTimeTicks, bootId } = process;
+  return { role, pid, executableDevice, executableInode, startTimeTicks, bootId };
 }
 
 export function deviceModel(observation: GuestObservation): ProcessObservation | undefined {

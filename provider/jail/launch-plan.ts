@@ -1,4 +1,4 @@
-import type { LayerName, LayerRequests } from '../model/evidence.ts';
+import type { LayerEvidence, LayerRequests } from '../model/evidence.ts';
 import type { LaunchShare } from './launch-share.ts';
 
 /**
@@ -110,7 +110,7 @@ export interface IsolationExpectation {
   readonly qemuBinary: string;
   readonly requests: LayerRequests;
   /** Layers that this host can never show to be effective, with the reason: there `unproven` is as expected. */
-  readonly unprovable: Readonly<Partial<Record<LayerName, string>>>;
+  readonly unprovable: Readonly<Partial<Record<LayerEvidence['layer'], string>>>;
   /** What is wrong with the security module's profiles that the host has in its kernel; `undefined`: nothing that can be seen. */
   readonly profileFault: string | undefined;
   /** Device and inode of the QEMU binary the host has now, decimal as `stat -c '%d %i'` prints them. */
@@ -127,7 +127,6 @@ export interface DomainExpectation {
   readonly domid: number | undefined;
   /** xenstore's word. */
   readonly deviceModelPid: number | undefined;
-  readonly killUid: number | undefined;
 }
 
 /** Device nodes of every guest's private /dev; `kvm` comes with the accelerator. */

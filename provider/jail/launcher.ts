@@ -1,5 +1,5 @@
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
-import { lines, sh, type ShellText, word } from '../model/shell.ts';
+import { sh, type ShellText, word } from '../model/shell.ts';
 import { capabilitiesCommand } from './capabilities.ts';
 import { chrootArguments, chrootStep } from './chroot.ts';
 import { deviceNodesStep } from './device-nodes.ts';
@@ -7,6 +7,7 @@ import { disksStep } from './disks.ts';
 import { filesStep } from './files.ts';
 import type { LaunchPlan } from './launch-plan.ts';
 import { helperShares } from './launch-share.ts';
+import { launcherHead } from './launcher-head.ts';
 import { leaseStep } from './lease.ts';
 import { procCommand } from './local-shares.ts';
 import { confineGuest, labelStep } from './lsm.ts';
@@ -18,10 +19,10 @@ import { rlimitsCommand } from './rlimits.ts';
 import { launcherLockFunctions, leaveLocks } from './share-lock.ts';
 import { shareUnitPrefix } from './share-places.ts';
 import { seccompArguments } from './seccomp.ts';
-import { callSteps, type LauncherStep, renderStep } from './step.ts';
+import { callSteps, type LauncherStep, renderSteps } from './step.ts';
 import { stopFunction } from './stop.ts';
 import { reapFunctions } from './strays.ts';
-import { qemuCommand, trustedFilesStep, trustFunction } from './trusted-files.ts';
+import { qemuCommand, qemuFiles, trustedFilesStep, trustFunction } from './trusted-files.ts';
 import { holdFunctions, reapStep } from './uid-hold.ts';
 import { userArguments, userStep } from './user.ts';
 import { enterViewStep, viewFunctions, viewStep } from './view.ts';
@@ -38,7 +39,7 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
   const places = guestPlaces(plan.guest, roots);
   const outside = [leaseStep(), userStep(), chrootStep(), filesStep(), namespacesStep(plan)];
   const inside = [
-    trustedFilesStep(plan),
+    trustedFilesStep(qemuFiles(plan)),
     // while the host's files are still there
     disksStep(plan),
     ...(inView(plan)
@@ -48,34 +49,25 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
     loggersStep(plan),
     launchStep(plan, places),
   ].filter((step) => step !== undefined);
-  return sh`#!/bin/sh
-# Starts and stops the guest ${word(plan.guest)}. Made by Stockade: edits show as drift and are undone.
-#   launch run     what the guest's unit starts: prepares the jail, ends as the parent of QEMU's pid namespace
-#   launch inside  the second half of run, in the new namespaces
-#   launch stop    presses the guest's power button, waits, then ends QEMU
-#   launch over    when the unit is over: ends what is left of the guest's processes
-set -eu
-umask 077
-PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-export PATH LC_ALL
-cd /
-
-guest=${word(plan.guest)}
-launcher=${word(places.launcher)}
-lease=${word(places.lease)}
-log=${word(places.logDirectory)}
-run=${word(places.runDirectory)}
-chroot=${word(places.chroot)}
-view=${word(places.view)}
-launch_error=${word(places.launchError)}
-
-# fail TEXT: ends the launch, says at which step and why
-fail() {
-  printf 'stockade-launch: %s: %s\\n' "$step" "$1" >&2
-  [ -d "$run" ] || mkdir -p -- "$run" || :
-  printf '%s: %s\\n' "$step" "$1" >"$launch_error" || :
-  exit "$code"
-}
+  const head = launcherHead(plan.guest, {
+    summary: sh`Starts and stops the guest ${word(plan.guest)}.`,
+    verbs: [
+      sh`run     what the guest's unit starts: prepares the jail, ends as the parent of QEMU's pid namespace`,
+      sh`inside  the second half of run, in the new namespaces`,
+      sh`stop    presses the guest's power button, waits, then ends QEMU`,
+      sh`over    when the unit is over: ends what is left of the guest's processes`,
+    ],
+    variables: {
+      launcher: places.launcher,
+      lease: places.lease,
+      log: places.logDirectory,
+      run: places.runDirectory,
+      chroot: places.chroot,
+      view: places.view,
+      launch_error: places.launchError,
+    },
+  });
+  return sh`${head}
 
 ${reapFunctions}
 ${holdFunctions(roots)}
@@ -84,7 +76,7 @@ ${trustFunction}
 
 ${inView(plan) ? sh`${viewFunctions}\n\n${startLogger}` : startLogger}${launcherLockFunctions(plan.shares, roots)}
 
-${separated([...outside, ...inside, reapStep()])}
+${renderSteps([...outside, ...inside, reapStep()])}
 
 ${stopFunction(plan.shutdownTimeoutSeconds)}
 
@@ -120,10 +112,6 @@ function endHelpers({ guest, shares }: LaunchPlan): ShellText {
 /** A guest in the host's own mount namespace sees the host's files. */
 function inView({ requests }: LaunchPlan): boolean {
   return requests['mount-namespace'] === 'on';
-}
-
-function separated(steps: readonly LauncherStep[]): ShellText {
-  return lines(steps.map(renderStep).flatMap((step, index) => (index === 0 ? [step] : [sh``, step])));
 }
 
 /** The last command: each word of it is one layer's. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import type { LaunchShareDriver } from './launch-share.ts';
 import { exportPlace } from './share-places.ts';
+import { sha256 } from '../model/sha256.ts';
 
 /** What a guest's processes are labelled: QEMU, the programs that start it and its namespaces' parent; its loggers. */
 export const guestProfile = 'stockade-guest';
@@ -163,7 +163,7 @@ function helperRules(profile: string): string {
 }
 
 export function profileSha256(roots: HostRoots = defaultRoots): string {
-  return createHash('sha256').update(profileText(roots)).digest('hex');
+  return sha256(profileText(roots));
 }
 
 /** A directory as it is, and a pattern below it. */

@@ -1,4 +1,4 @@
-import { lines, sh, type ShellText, word } from '../model/shell.ts';
+import { joined, lines, sh, type ShellText, word } from '../model/shell.ts';
 
 /**
  * One step of the launcher: a function of its own, one comment that says why, one named error. The body calls `fail TEXT`
@@ -39,12 +39,17 @@ export function stepOfExitCode(code: number): StepName | undefined {
 const functionName = (name: StepName): ShellText => word(`step_${name.replaceAll('-', '_')}`);
 
 /** The step as a shell function, its comment above it. */
-export function renderStep(step: LauncherStep): ShellText {
+function renderStep(step: LauncherStep): ShellText {
   return sh`# ${step.comment}
 ${functionName(step.name)}() {
   step=${word(step.name)} code=${stepExitCodes[step.name]}
 ${step.body}
 }`;
+}
+
+/** All of them, with an empty line between. */
+export function renderSteps(steps: readonly LauncherStep[]): ShellText {
+  return joined(steps.map(renderStep), sh`\n\n`);
 }
 
 /** Calls of the steps, in order. */

@@ -3,22 +3,29 @@ import type { LaunchPlan } from './launch-plan.ts';
 import type { LauncherStep } from './step.ts';
 
 /**
- * A function for what root runs, or opens for a guest: whoever else may write to such a file, or to a directory above it, is
- * root too.
- *   stockade_untrusted PATH...   PATHs without symbolic links in them. Prints why one is not root's alone; nothing where all are
+ * A function for what root runs, or opens for a guest: whoever else may write to such a file, or to a directory on the way to it, is
+ * root too. So is who made the symbolic links on that way: the owner of one may lead it to a file of root's that no guest is to read.
+ *   stockade_untrusted PATH...   absolute PATHs. Prints why one is not root's alone; nothing where all are
  */
 export const trustFunction: ShellText = sh`stockade_untrusted() {
   untrusted_left=$#
   while [ "$untrusted_left" -gt 0 ]; do
-    untrusted=$1 untrusted_left=$((untrusted_left - 1))
+    way=$1 at='' links=0 untrusted_left=$((untrusted_left - 1))
     shift
-    [ -f "$untrusted" ] || { printf '%s is no regular file' "$untrusted"; return 0; }
-    while [ -n "$untrusted" ]; do
-      set -- "$@" "$untrusted"
-      untrusted=\${untrusted%/*}
+    [ -f "$way" ] || { printf '%s is no regular file' "$way"; return 0; }
+    while [ -n "$way" ]; do
+      name=\${way%%/*}
+      case $way in */*) way=\${way#*/} ;; *) way='' ;; esac
+      case $name in '' | .) continue ;; ..) at=\${at%/*}; continue ;; esac
+      set -- "$@" "$at/$name"
+      [ -L "$at/$name" ] || { at=$at/$name; continue; }
+      links=$((links + 1))
+      target=$(readlink -- "$at/$name") && [ "$links" -le 40 ] || { printf 'the link %s cannot be followed' "$at/$name"; return 0; }
+      case $target in /*) at='' ;; esac
+      way=$target/$way
     done
   done
-  find "$@" / -maxdepth 0 '(' ! -uid 0 -o -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o ! -type l -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
     printf 'find has failed'
 }`;
 
@@ -31,7 +38,8 @@ const fileOptions: Readonly<Record<string, ShellText>> = {
   '-initrd': sh`guest_initrd`,
 };
 
-interface HostFile {
+/** A file of the host's, and the launcher's variable for what its path leads to. */
+export interface HostFile {
   readonly variable: ShellText;
   readonly path: string;
 }
@@ -40,7 +48,8 @@ function isFileOption(argument: string | undefined): argument is string {
   return argument !== undefined && Object.hasOwn(fileOptions, argument);
 }
 
-function hostFiles({ qemuBinary, qemuArguments }: LaunchPlan): readonly HostFile[] {
+/** What QEMU is, and opens while it is still root. */
+export function qemuFiles({ qemuBinary, qemuArguments }: LaunchPlan): readonly HostFile[] {
   const opened = qemuArguments.flatMap((path, index) => {
     const option = qemuArguments[index - 1];
     // What a kernel is told may be anything, even the name of an option.
@@ -51,12 +60,10 @@ function hostFiles({ qemuBinary, qemuArguments }: LaunchPlan): readonly HostFile
 }
 
 /** Sets a variable for each file that is used as root, all symbolic links resolved: what was looked at is what is used. */
-export function trustedFilesStep(plan: LaunchPlan): LauncherStep {
-  const files = hostFiles(plan);
-  const resolved = files.map(({ variable }) => sh`"$${variable}"`);
+export function trustedFilesStep(files: readonly HostFile[]): LauncherStep {
   return {
     name: 'trusted-files',
-    comment: sh`What runs or is opened as root is root's alone, all the way up; used by the names that were looked at`,
+    comment: sh`What runs or is opened as root is root's alone, and so is the way there; used by the names that were looked at`,
     body: sh`  set -- ${words(files.map(({ path }) => path))}
   for path do [ -f "$path" ] || fail "$path is no regular file, or not there"; done
   found=$(readlink -e -- "$@") || fail "cannot resolve $*"
@@ -65,7 +72,7 @@ ${lines(files.map(({ variable }) => sh`    IFS= read -r ${variable}`))}
   } <<END
 $found
 END
-  refused=$(stockade_untrusted ${joined(resolved)})
+  refused=$(stockade_untrusted "$@")
   [ -z "$refused" ] || fail "$refused: ${trustRemedy}"`,
   };
 }

@@ -19,6 +19,11 @@ ${claimUid}`,
   };
 }
 
+/** The loggers' user as the step has found it. */
+export const unprivilegedLogger: ShellText = sh`  case $logger_uid:$logger_gid in
+    :* | *: | 0:* | *:0 | *[!0-9:]*) fail 'there is no unprivileged user ${word(loggerUser)}' ;;
+  esac`;
+
 /** The range's user only has to be there; the others are who the guest runs as. Leases of tests name no user. */
 const holders: ShellText = sh`  logger_uid='' logger_gid='' user_uid=''
   # getent knows every source but gives one name to a uid; a second one in passwd is the same user to the kernel
@@ -36,9 +41,7 @@ END
     [ -n "$user_uid" ] || fail "user $user does not exist"
     [ "$user" = xen-qemuuser-range-base ] || [ "$user_uid" = "$uid" ] || fail "user $user has uid $user_uid, not $uid"
   fi
-  case $logger_uid:$logger_gid in
-    :* | *: | 0:* | *:0 | *[!0-9:]*) fail 'there is no unprivileged user ${word(loggerUser)}' ;;
-  esac`;
+${unprivilegedLogger}`;
 
 /** What somebody may give to a container's processes is no guest's; by builtins alone. */
 const notSubordinate: ShellText = sh`  for ranges in /etc/subuid /etc/subgid; do

@@ -44,8 +44,13 @@ export class Quickstart {
     >;
     const app = `node --import tsx ${word(path.join(root, 'examples', example, 'main.ts')).text}`;
     writeFileSync(path.join(this.folder, 'cdktf.json'), JSON.stringify({ ...project, app }));
-    writeFileSync(path.join(this.folder, 'settings.json'), JSON.stringify(settings), { mode: 0o600 });
+    this.configure(settings);
     writeFileSync(path.join(this.folder, 'terraform.rc'), '');
+  }
+
+  /** What the next synthesis goes by. */
+  configure(settings: object): void {
+    writeFileSync(path.join(this.folder, 'settings.json'), JSON.stringify(settings), { mode: 0o600 });
   }
 
   /** Where Terraform runs. */

@@ -23,7 +23,7 @@ import {
 import { qemuUsersOperations, qemuUsersRemoval } from '../../provider/resources/qemu-users/operations.ts';
 import { resolveIds } from '../../provider/resources/qemu-users/uid-base.ts';
 import { qemuUsersSchema, type UserScheme } from '../../provider/spec/qemu-users.ts';
-import type { LabHost } from '../lab/lab.ts';
+import type { TestHost } from '../lab/test-host.ts';
 
 export interface Seen {
   readonly host: HostFacts;
@@ -36,7 +36,7 @@ export class Preparation {
   readonly fleet: string;
   readonly #host: string;
 
-  constructor(host: LabHost, fleet = 'test') {
+  constructor(host: TestHost, fleet = 'test') {
     this.fleet = fleet;
     this.#host = host.name;
     const connection = openConnection(

@@ -6,6 +6,7 @@ import { afterAll } from 'vitest';
 import { type BuiltProvider, buildProvider } from '../../scripts/build-provider.ts';
 import { buildGuestImage, type GuestImage } from '../lab/guest/image.ts';
 import type { LabHost } from '../lab/lab.ts';
+import type { TestHost } from '../lab/test-host.ts';
 import { type CommandOutput, capture } from '../lab/process.ts';
 import { Started } from './started.fixture.ts';
 
@@ -229,12 +230,12 @@ export function flat(text: string): string {
 }
 
 /** An inventory entry for a test host. */
-export function hostEntry(host: LabHost, change: Configuration = {}): Configuration {
+export function hostEntry(host: TestHost, change: Configuration = {}): Configuration {
   return {
     address: host.address,
     port: host.port,
     user: host.user,
-    host_key: host.hostPublicKey,
+    host_key: host.hostPublicKeys[0],
     private_key_file: host.keyFile,
     ...change,
   };

@@ -76,12 +76,14 @@ cat /proc/${pid}/status`);
 
 /** What Xen's checker says of the guest's device model. */
 export async function handlesOf(host: TestHost, name: string): Promise<DomainHandles> {
-  const section = fdCheckSection([name, 'none-of-this-name']);
+  const vm = (await host.run(sh`xenstore-read "/local/domain/$(xl domid ${word(name)})/vm"`)).trim();
+  const uuid = vm.slice('/vm/'.length);
+  const section = fdCheckSection([uuid, 'none-of-this-name']);
   const told = await host.run(sh`set -- ${words(section.arguments)}
 ${section.body}`);
   const checked = value(parseFdCheck(Buffer.from(told)));
-  const found = checked.guests.get(name);
-  if (found === undefined || checked.checker === undefined || checked.guests.size !== 1) {
+  const found = checked.get(uuid);
+  if (found === undefined || checked.size !== 1) {
     throw new Error(`the handles of ${name} were not checked: ${JSON.stringify(told)}`);
   }
   return found;

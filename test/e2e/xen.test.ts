@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { guestPlaces } from '../../provider/jail/places.ts';
 import { guestUnit } from '../../provider/model/paths.ts';
-import { sh } from '../../provider/model/shell.ts';
+import { sh, word } from '../../provider/model/shell.ts';
 import type { GuestDesired } from '../../provider/resources/guest/desired.ts';
 import { xlConfig } from '../../provider/toolstacks/xl/config.ts';
 import { xenStates } from '../container-host.ts';
@@ -34,6 +35,7 @@ it('xl reads a configuration as it was meant, whatever its strings hold', async 
 describe('a guest of xl on a real Xen', () => {
   let core: Core;
   const web = (change: Partial<GuestDesired> = {}) => core.guest('web1', { ...onXen, ...change });
+  const wish = (change: Partial<GuestDesired> = {}) => core.wish([web(change)]);
 
   beforeAll(() => {
     core = new Core(running.host, 'first', xenStates, 'xl');
@@ -44,45 +46,55 @@ describe('a guest of xl on a real Xen', () => {
   });
 
   it('runs with every layer that libxl gives, and nothing left to do', async () => {
-    const { snapshot } = await core.converge(core.wish([web()]));
+    const { snapshot } = await core.converge(wish());
     const domain = domainIn(snapshot, web());
     expect(domain).toMatchObject({ name: 'web1', maxMemoryKib: 64 * 1024 });
     expect(deviceModelOf(snapshot, 'web1')).toBe(domain?.deviceModelPid);
-    expect(faultsOf(await core.see(), core.wish([web()]), xenStates)).toEqual({});
+    expect(faultsOf(await core.see(), wish(), xenStates)).toEqual({});
     expect((await core.serialLog('web1')).toString('latin1').replaceAll('\0', '')).toContain('U');
   });
 
-  it('is started anew with more memory, as another domain', async () => {
-    const before = domainIn(await core.see(), web());
-    const wish = core.wish([web({ memoryMib: 96 })]);
-    expect(pending(wish, await core.see())).toEqual(['web1 restart memoryMib']);
-    const { snapshot } = await core.converge(wish);
+  it('shows every layer as not there, and each handle as open, once its device model is not restricted', async () => {
+    const { launcher } = guestPlaces('web1');
+    await running.host.run(sh`sed -i -e 's/^dm_restrict = 1/dm_restrict = 0/' -e '/device_model_user/d' ${word(launcher)}
+systemctl restart ${word(guestUnit('web1'))}`);
+    const seen = await core.see();
+    const layers = seen.evidence.get('web1')?.layers ?? [];
+    const states = Object.fromEntries(layers.map(({ layer, state }) => [layer, state]));
+    const given = ['user', 'chroot', 'mount-namespace', 'ipc-namespace', 'capabilities', 'rlimits', 'xen-handles'];
+    expect(states).toEqual({ ...xenStates, ...Object.fromEntries(given.map((layer) => [layer, 'ineffective'])) });
+    const handles = layers.find(({ layer }) => layer === 'xen-handles')?.raw ?? [];
+    const verdicts = handles.map((line) => line.split(' ').slice(2, 4));
+    expect(new Set(verdicts.map(([kind]) => kind))).toEqual(new Set(['privcmd', 'evtchn']));
+    expect(verdicts.filter(([, verdict]) => verdict !== 'unrestricted')).toEqual([]);
+    expect(pending(wish(), seen)).toEqual(['web1 restart integrity.isolation, integrity.launcher']);
+  });
+
+  it('is started anew with more memory, restricted again, as another domain', async () => {
+    const before = await core.see();
+    const more = wish({ memoryMib: 96 });
+    expect(pending(more, before)).toEqual(['web1 restart memoryMib, integrity.isolation, integrity.launcher']);
+    const { snapshot } = await core.converge(more);
     expect(domainIn(snapshot, web())).toMatchObject({ maxMemoryKib: 96 * 1024 });
-    expect(domainIn(snapshot, web())?.domid).not.toBe(before?.domid);
+    expect(domainIn(snapshot, web())?.domid).not.toBe(domainIn(before, web())?.domid);
   });
 
-  it('comes back when its device model was killed', async () => {
-    const wish = core.wish([web({ memoryMib: 96 })]);
-    await running.host.run(['kill', '-KILL', String(deviceModelOf(await core.see(), 'web1'))]);
-    const seen = await core.until((now) => now.evidence.get('web1')?.running === false);
-    expect(pending(wish, seen)).toEqual(['web1 restart integrity.process, integrity.isolation']);
-    await core.converge(wish);
-  });
-
-  it('says which of its users is missing, and comes back with it', async () => {
-    const wish = core.wish([web({ memoryMib: 96 })]);
-    const user = (
-      await running.host.run(sh`sed -n 's/^user //p' /var/lib/stockade/guests/web1/lease`)
-    ).trim();
-    await running.host.run(['systemctl', 'stop', guestUnit('web1')]);
-    await running.host.run(['userdel', user]);
+  it('shows that its user is gone, while it runs and once its device model was killed, and comes back with it', async () => {
+    const more = wish({ memoryMib: 96 });
+    const user = (await running.host.run(sh`sed -n 's/^user //p' /var/lib/stockade/guests/web1/lease`)).trim();
+    const pid = String(deviceModelOf(await core.see(), 'web1'));
+    await running.host.run(['userdel', '--force', user]);
+    expect(pending(more, await core.see())).toEqual(['per-domain update integrity.users, integrity.groups']);
+    await running.host.run(['kill', '-KILL', pid]);
+    const down = await core.until((now) => now.evidence.get('web1')?.running === false);
+    expect(pending(more, down)).toContain('web1 restart integrity.process, integrity.isolation');
     await running.host.exec(['systemctl', 'start', guestUnit('web1')]);
-    const seen = await core.until((now) => now.guests.get('web1')?.launchError !== undefined);
-    expect(seen.guests.get('web1')?.launchError).toBe(`user: user ${user} does not exist`);
-    expect(pending(wish, seen)).toEqual([
+    const refused = await core.until((now) => now.guests.get('web1')?.launchError !== undefined);
+    expect(refused.guests.get('web1')?.launchError).toBe(`user: user ${user} does not exist`);
+    expect(pending(more, refused)).toEqual([
       'per-domain update integrity.users, integrity.groups',
       'web1 restart integrity.process, integrity.isolation',
     ]);
-    await core.converge(wish);
+    await core.converge(more);
   });
 });

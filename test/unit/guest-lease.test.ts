@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostRoots } from '../../provider/model/paths.ts';
+import type { Toolstack } from '../../provider/model/toolstack.ts';
 import { type LeasableUsers, leaseStep } from '../../provider/resources/guest/lease.ts';
 import { restSeconds } from '../../provider/resources/guest/lease-quarantine.ts';
 
@@ -26,14 +27,15 @@ interface Host {
   /** What the survey of the host says, in place of this machine's. */
   readonly survey?: readonly string[];
   readonly now?: number;
+  readonly toolstack?: Toolstack;
 }
 const namedUsers = '*) n=${2##*domid}; echo "$2:x:$((200000 + n)):300$n::/:/none" ;;';
 const noon = 1_700_000_000;
 
 /** Leases to guests as a batch does; what each is told, or why all the others get none. */
 function leaseAll(guests: readonly string[], users: LeasableUsers, host: Host = {}): readonly string[] {
-  const { accounts = namedUsers, survey = ['complete'], now = noon } = host;
-  const body = leaseStep(guests[0] ?? '', users, roots).body.text.replace(
+  const { accounts = namedUsers, survey = ['complete'], now = noon, toolstack } = host;
+  const body = leaseStep(guests[0] ?? '', users, roots, toolstack).body.text.replace(
     /^surveyed=yes/m,
     `stockade_survey() { survey='\n${survey.join('\n')}'; [ "$survey" != '\nunknown' ]; }\nsurveyed=yes`,
   );
@@ -156,6 +158,19 @@ describe('leasing a domid', () => {
     expect(lease('b', range, mallory)).toBe('5 200005 200005');
     expect(lease('c', range, mallory)).toBe(
       'refused user-clash: no domid from 3 to 5 is left: 1 were passed over, the first because uid 200003 is user mallory',
+    );
+  });
+
+  it("gives a number alone in a range of xl's: which guest has its uid now, and what is left of that, is of no concern", () => {
+    const range: LeasableUsers = { ...perDomain, scheme: 'range', lastDomid: 3 };
+    const accounts = 'xen-*) echo base ;; *) echo "mallory:x:$2:100::/:/bin/sh" ;;';
+    put('leases/quarantine/3', `since ${noon}\nuid 200003\nwhy guest old was removed\n`);
+    for (const survey of [['left 200003 1 process: 7 (qemu)', 'complete'], ['unknown']]) {
+      rmSync(join(roots.state, 'guests'), { recursive: true, force: true });
+      expect(lease('a', range, accounts, { survey, toolstack: 'xl' })).toBe('3 200003 200003');
+    }
+    expect(lease('b', range, accounts, { toolstack: 'xl' })).toBe(
+      'refused no-free-domid: every domid from 3 to 3 is leased',
     );
   });
 

@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,6 +17,7 @@ import { recordPrelude, recordWritePrelude } from '../../provider/executor/prelu
 import type { Operation } from '../../provider/model/operation.ts';
 import { guestOperations, guestRemoval } from '../../provider/resources/guest/operations.ts';
 import { renderGuest } from '../../provider/resources/guest/render.ts';
+import { domainUuid } from '../../provider/toolstacks/xl/config.ts';
 import { sampleGuest, sampleGuestFacts, sampleHost } from '../samples.ts';
 
 /** The steps' own shell text under the real sh, in a tree made for the test; systemd's directories are below it too. */
@@ -26,17 +36,27 @@ function put(path: string, content = ''): string {
   return file;
 }
 
-function run(operations: readonly Operation[], step: string, guests: readonly string[] = []): string {
+function run(
+  operations: readonly Operation[],
+  step: string,
+  guests: readonly string[] = [],
+  programs = '',
+): string {
   const body = operations.find(({ id }) => id.endsWith(`: ${step}`))?.step.body.text ?? 'exit 99';
-  const here = body.replaceAll(/\/(etc|run|usr\/lib|usr\/local\/lib)\/systemd\//g, `${base}/$1/systemd/`);
+  const here = body
+    .replaceAll(/\/(etc|run|usr\/lib|usr\/local\/lib)\/systemd\//g, `${base}/$1/systemd/`)
+    .replaceAll('/proc/xen/', `${base}/xen/`);
   const script = `set -eu
 refuse() { echo "refused $1: $2"; exit 90; }
 fail() { echo "failed $1: $2"; exit 91; }
 changed() { echo changed; }
 receive() { echo "received $3"; }
 member_changed() { echo "changed $1"; }
+member_same() { echo "same $1"; }
+member_fail() { echo "failed $1 $2"; }
 ${recordPrelude.text}
 ${recordWritePrelude.text}
+${programs}
 body() {
 ${here}
 }
@@ -80,6 +100,68 @@ describe('the files that no record names any more', () => {
     damage();
     expect(collect()).toBe('changed gone');
     expect(readdirSync(join(base, 'state/files')).sort()).toEqual([one, other]);
+  });
+});
+
+describe('the uid of a guest that goes', () => {
+  const uid = 3_999_999_901;
+  const gone = (user: string, record = '') => {
+    put('state/guests/gone/lease', `domid 1\nuid ${uid}\ngid ${uid}\nshared no\nuser ${user}\n`);
+    put('state/guests/gone/record', `stockade-record 1\nowner f\ngeneration 1\n${record}`);
+    const claim = put(`run/uids/${uid}`, 'gone\n');
+    const removal = guestRemoval({ host: 'hv1', name: 'gone' }, 'f', 'any', roots);
+    return [run(removal, 'reap', ['gone']), existsSync(claim)];
+  };
+
+  it.each([
+    ['xen-qemuuser-range-base', ''],
+    ['xen-qemuuser-domid1', 'toolstack xl\n'],
+  ])('is ended and rests: %s %j', (user, record) => {
+    expect(gone(user, record)).toEqual(['changed gone', false]);
+    expect(existsSync(join(base, 'state/leases/quarantine/1'))).toBe(true);
+  });
+
+  it("is left alone in a range of xl's: it may be that of another guest's domain", () => {
+    expect(gone('xen-qemuuser-range-base', 'toolstack xl\n')).toEqual(['same gone', true]);
+    expect(existsSync(join(base, 'state/leases/quarantine/1'))).toBe(false);
+  });
+});
+
+describe("a guest of xl's that goes", () => {
+  const guest = { host: 'xen1', name: 'gone' };
+  const uuid = domainUuid({ ...guest, fleet: 'f' });
+  const removed = (list: string, over = 'exit 1') => {
+    const record = put(
+      'state/guests/gone/record',
+      'stockade-record 1\nowner f\ngeneration 1\ntoolstack xl\n',
+    );
+    chmodSync(put('state/guests/gone/launch', `#!/bin/sh\n${over}\n`), 0o700);
+    const programs = `timeout() { shift; "$@"; }\nxl() { ${list}; }`;
+    const said = run(guestRemoval(guest, 'f', 'any', roots), 'remove', [], programs);
+    return [said.replace(/:.*/, ''), existsSync(record)];
+  };
+  const other = "echo 'web1 3 128 1 r 1.0 5c8c4bb4-1b1d-4b4f-8b0a-7d8bd3f0a001 -'";
+  beforeEach(() => void put('xen/capabilities', 'control_d\n'));
+
+  it('stays while xl lists its domain, and where xl gives no answer', () => {
+    expect(removed(`${other}; echo 'gone 7 128 1 r 1.0 ${uuid} -'`)).toEqual(['failed domain-left', true]);
+    expect(removed(`echo 'gone 7 128 1 r 1.0 ${uuid} -'`, 'exit 0')).toEqual(['failed domain-left', true]);
+    expect(removed("echo 'libxl: error' >&2; return 1")).toEqual(['failed xl-no-answer', true]);
+  });
+
+  it('goes once its domain has, which its launcher ends where it has outlived the unit', () => {
+    expect(removed(other)).toEqual(['changed', false]);
+    const ended = join(base, 'ended');
+    const ours = `[ -e ${ended} ] || echo 'gone 7 128 1 r 1.0 ${uuid} -'`;
+    expect(removed(`${other}; ${ours}`, `[ "$1" = over ] && : >${ended}`)).toEqual([
+      'changed\nchanged',
+      false,
+    ]);
+  });
+
+  it('goes from a host that was booted without Xen', () => {
+    rmSync(join(base, 'xen'), { recursive: true });
+    expect(removed('return 1')).toEqual(['changed', false]);
   });
 });
 

@@ -7,6 +7,7 @@ import { recordPrelude, recordWritePrelude } from '../../provider/executor/prelu
 import type { CollectiveStep, Operation } from '../../provider/model/operation.ts';
 import { guestStop } from '../../provider/resources/guest/operations.ts';
 import { startStep, stopStep } from '../../provider/resources/guest/supervise.ts';
+import { startDomainStep } from '../../provider/resources/guest/supervise-xl.ts';
 
 /** The steps' own shell text under the real sh; `systemctl` is a function of the test's own that writes down what it is asked. */
 let base: string;
@@ -52,6 +53,32 @@ describe('starting guests', () => {
     const running = `show) printf 'Id=${unit('web1')}\\nMainPID=%s\\nActiveState=active\\n\\n' $$ ;;`;
     const said = run(startStep('web1', roots).body.text, running, ['web1']);
     expect(said.slice(-2)).toEqual([`systemctl stop -- ${unit('web1')}`, 'failed web1 guest-not-ready']);
+  });
+});
+
+describe("starting guests of xl's", () => {
+  it('asks once which are up, and stops those that are not together', () => {
+    const roots = { state: join(base, 'state'), run: join(base, 'run') };
+    mkdirSync(join(roots.run, 'guests/c'), { recursive: true });
+    writeFileSync(join(roots.run, 'guests/c/launch-error'), 'launch: no memory\n');
+    const shown = shows([state('a', 'failed'), state('b', 'active'), state('c', 'activating')]);
+    const said = run(startDomainStep('a', roots).body.text, shown, ['a', 'b', 'c', 'd']);
+    const units = ['a', 'b', 'c', 'd'].map(unit).join(' ');
+    expect(said).toEqual([
+      `systemctl reset-failed -- ${units}`,
+      `systemctl start -- ${units}`,
+      `systemctl stop -- ${unit('a')} ${unit('c')} ${unit('d')}`,
+      'failed a domain-died',
+      'changed b',
+      'failed c domain-died',
+      'failed d domain-died',
+    ]);
+  });
+
+  it('stops none where all are up', () => {
+    const said = run(startDomainStep('a').body.text, shows([state('a', 'active')]), ['a']);
+    expect(said.slice(-1)).toEqual(['changed a']);
+    expect(said.join()).not.toContain(' stop ');
   });
 });
 

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { LaunchDisk } from '../../jail/launch-plan.ts';
 import type { Address } from '../../model/address.ts';
 import type { GuestSpec, LimitsSpec } from '../../spec/guest.ts';
 import type { ShareSpec } from '../../spec/share.ts';
 import type { LayerName, SwitchableLayer } from '../../model/evidence.ts';
+import { sha256 } from '../../model/sha256.ts';
 import type { UserScheme } from '../../spec/qemu-users.ts';
 
 /** A kernel or initial RAM disk: by content where we upload it, by path where the host has it. */
@@ -168,7 +168,7 @@ export function storeGuest(guest: GuestDesired): string {
 
 /** Names what is asked for: written on the record, compared at the next observation. */
 export function guestDigest(guest: GuestDesired): string {
-  return createHash('sha256').update(storeGuest(guest)).digest('hex');
+  return sha256(storeGuest(guest));
 }
 
 /** The digests of the files it has uploaded: a file goes when no record names it any more. */

@@ -2,6 +2,7 @@ import type { CollectiveStep } from '../../model/operation.ts';
 import { type ShellText, sh, word } from '../../model/shell.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { assertNever } from '../../model/assert.ts';
+import type { Toolstack } from '../../model/toolstack.ts';
 import type { UserScheme } from '../../spec/qemu-users.ts';
 import { quarantineFunctions } from './lease-quarantine.ts';
 import { surveyFunctions } from './lease-survey.ts';
@@ -15,6 +16,16 @@ export interface LeasableUsers {
   readonly uidBase: number;
 }
 
+/** The same, with what runs the guest. */
+interface Leased extends LeasableUsers {
+  readonly toolstack: Toolstack;
+}
+
+/** Whether the guest runs as the uid that it is leased: not as a shared one, nor in a range of xl's, where that follows the domain it has. */
+function hasOwnUid({ scheme, toolstack }: Leased): boolean {
+  return scheme === 'per-domain' || (scheme === 'range' && toolstack !== 'xl');
+}
+
 /**
  * Leases a domid and a uid to each new guest of a batch and writes them to its lease file; those that have a record are passed
  * over. The host chooses, under its lock, so that two applies at once never get the same one. docs/design/0044-uid-life-cycle.md
@@ -22,14 +33,16 @@ export interface LeasableUsers {
  */
 export function leaseStep(
   guest: string,
-  users: LeasableUsers,
+  leasable: LeasableUsers,
   roots: HostRoots = defaultRoots,
+  toolstack: Toolstack = 'qemu',
 ): CollectiveStep {
+  const users = { ...leasable, toolstack };
   const { scheme, firstDomid, lastDomid, uidBase } = users;
   return {
     kind: 'collective',
     // members of one name share one body
-    name: `lease ${scheme} ${firstDomid} ${lastDomid} ${uidBase}`,
+    name: `lease ${scheme} ${firstDomid} ${lastDomid} ${uidBase} ${toolstack}`,
     argument: guest,
     body: sh`state=${word(roots.state)} leases=${word(`${roots.state}/leases`)}
 ${surveyFunctions(roots)}
@@ -49,8 +62,13 @@ done`,
   };
 }
 
-/** Of a shared user only others who hold its id matter: what runs or lies there is the other guests'. */
-function survey({ scheme, firstDomid, lastDomid, uidBase }: LeasableUsers): ShellText {
+/**
+ * Of a shared user only others who hold its id matter: what runs or lies there is the other guests'. In a range of xl's the uid of a number
+ * is that of whichever guest has the domain of that number now, and no more the new guest's than another's.
+ */
+function survey(users: Leased): ShellText {
+  const { scheme, firstDomid, lastDomid, uidBase } = users;
+  if (scheme === 'range' && !hasOwnUid(users)) return sh`survey=''`;
   switch (scheme) {
     case 'per-domain':
       return sh`stockade_survey ${uidBase + firstDomid} ${uidBase + lastDomid} ${uidBase} ''`;
@@ -97,8 +115,10 @@ leased() {
  * none is to be had. Upwards from the last one given, so that each freed one rests until all others were used; one in quarantine
  * is taken before its time only when nothing else is left, the one that rested longest first.
  */
-function freeDomid({ scheme, firstDomid, lastDomid }: LeasableUsers): ShellText {
+function freeDomid(users: Leased): ShellText {
+  const { scheme, firstDomid, lastDomid } = users;
   const shared = scheme === 'shared';
+  const own = hasOwnUid(users);
   return sh`pass_over() {
   passes=$((passes + 1))
   [ -n "$why" ] || why=$1 because=$2
@@ -107,7 +127,7 @@ function freeDomid({ scheme, firstDomid, lastDomid }: LeasableUsers): ShellText 
 # clean: nothing is left of the uid; what is stays, and is told
 clean() {
   ${
-    shared
+    !own
       ? sh`return 0`
       : sh`[ -n "$surveyed" ] || { pass_over leftovers-unknown 'what is left of its uid could not be looked for'; return; }
   stockade_left "$uid"
@@ -132,7 +152,7 @@ free_domid() {
     if [ "$domid" -lt ${firstDomid} ] || [ "$domid" -gt ${lastDomid} ]; then domid=${firstDomid}; fi
     ! leased "$domid" && user_of "$domid" && ! held_by_others && clean || continue
     ${
-      shared
+      !own
         ? sh`return 0`
         : sh`stockade_rests "$domid" "$now" || return 0
     if [ -z "$resting_domid" ] || [ "$since" -lt "$resting_since" ]; then resting_domid=$domid resting_since=$since; fi`
@@ -163,7 +183,7 @@ take() {
 }
 
 /** `user_of DOMID` sets `uid`, `gid` and `user`, or passes over the domid. Users that should be there and are not are not passed over. */
-function userOf(users: LeasableUsers): ShellText {
+function userOf(users: Leased): ShellText {
   const oneGuestEach = sh`case $held_uids in *" $uid "*) pass_over uid-leased "another guest runs as uid $uid"; return ;; esac`;
   switch (users.scheme) {
     case 'per-domain':
@@ -177,14 +197,18 @@ $entry
 END
   [ "$entry_uid" = "$uid" ] || pass_over user-clash "user $user has uid $entry_uid, not $uid"
 }`;
-    case 'range':
+    case 'range': {
+      const free = hasOwnUid(users)
+        ? sh`
+  ! entry=$(getent passwd "$uid") || pass_over user-clash "uid $uid is user \${entry%%:*}"`
+        : sh``;
       return sh`user=xen-qemuuser-range-base
 getent passwd "$user" >/dev/null || refuse user-missing "user $user does not exist on the host"
 user_of() {
   uid=$((${users.uidBase} + $1)) gid=$((${users.uidBase} + $1))
-  ${oneGuestEach}
-  ! entry=$(getent passwd "$uid") || pass_over user-clash "uid $uid is user \${entry%%:*}"
+  ${oneGuestEach}${free}
 }`;
+    }
     case 'shared':
       return sh`user=xen-qemuuser-shared
 entry=$(getent passwd "$user") || refuse user-missing "user $user does not exist on the host"

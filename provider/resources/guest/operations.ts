@@ -6,6 +6,7 @@ import { type ShellText, sh, word } from '../../model/shell.ts';
 import { putFile, removeFiles } from '../shared/files.ts';
 import { type GuestDesired, guestAddress, guestDigest, storeGuest, uploadedDigests } from './desired.ts';
 import { healChroot } from './chroot-healing.ts';
+import { endDomain } from './end-domain.ts';
 import type { GuestFacts } from './facts.ts';
 import { type LeasableUsers, leaseStep } from './lease.ts';
 import { collectFilesStep, reapStep, removeGuest } from './removal.ts';
@@ -41,6 +42,7 @@ type StepName =
   | 'unit'
   | 'reload'
   | 'stop'
+  | 'domain'
   | 'chroot'
   | 'start'
   | 'reap'
@@ -54,7 +56,8 @@ export function guestOperations(input: GuestOperationInput): readonly Operation[
   const roots = input.roots ?? defaultRoots;
   const chain = new Chain(desired, input.after ?? []);
   const restarts = change.action === 'restart';
-  if (facts === undefined) chain.collect('lease', leaseStep(desired.name, input.users, roots));
+  const { toolstack } = input.rendered;
+  if (facts === undefined) chain.collect('lease', leaseStep(desired.name, input.users, roots, toolstack));
   chain.add('record', facts === undefined ? createRecord(input, roots) : moveRecord(input, facts, roots));
   for (const [step, file] of [
     ['kernel', desired.kernel],
@@ -92,7 +95,7 @@ export function guestRemoval(
   chain.add('record', expectOwn(guest.name, fleet, generation, roots));
   chain.collect('stop', stopStep(guest.name));
   chain.collect('reap', reapStep(guest.name, roots));
-  chain.add('remove', removeGuest(guest.name, roots));
+  chain.add('remove', removeGuest({ ...guest, fleet }, roots));
   chain.collect('collect', collectFilesStep(guest.name, roots));
   return chain.operations;
 }
@@ -114,6 +117,7 @@ export function guestStop(
 ${removeFiles([startsAtBoot(guest.name)])}`,
   );
   chain.collect('stop', stopStep(guest.name));
+  chain.add('domain', endDomain({ ...guest, fleet }, roots));
   return chain.operations;
 }
 

@@ -5,6 +5,7 @@ import { qemuConfinement } from '../../toolstacks/qemu/argv.ts';
 import { sharedMemoryForm } from '../../toolstacks/qemu/memory.ts';
 import { type GuestDesired, guestAddress } from './desired.ts';
 import type { OtherGuest } from './share-conflicts.ts';
+import { type Refuse, refusals } from './refusals.ts';
 
 /** Slots for virtio devices that every microvm has (QEMU: 8, or 24 with a second IO-APIC). */
 const microvmSlots = 8;
@@ -16,9 +17,7 @@ const pciSlots = 30;
 
 /** What a guest asks for beside its processor and memory that this QEMU cannot do: its user, disks, shared memory, network. */
 export function deviceObstacles(guest: GuestDesired, qemu: QemuCapabilities): readonly Diagnostic[] {
-  const resource = describeAddress(guestAddress(guest));
-  const refuse = (field: string, code: string, text: string, hint: string) =>
-    problem(code, `${resource}: ${text}`, { host: guest.host, resource, path: [field], hint });
+  const refuse = refusals(guest);
   const found: Diagnostic[] = [];
   const upgrade = `QEMU ${qemu.version} of ${guest.host} is ${qemu.binary}; use a newer one.`;
   if (guest.scheme === 'range' && qemuConfinement(qemu).user === 'name') {
@@ -54,8 +53,6 @@ export function deviceObstacles(guest: GuestDesired, qemu: QemuCapabilities): re
   }
   return found;
 }
-
-type Refuse = (field: string, code: string, text: string, hint: string) => Diagnostic;
 
 /** Each disk, share and network card takes a slot of the machine. */
 function roomObstacles(guest: GuestDesired, refuse: Refuse): readonly Diagnostic[] {

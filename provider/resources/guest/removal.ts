@@ -4,7 +4,9 @@ import { holdFunctions } from '../../jail/uid-hold.ts';
 import type { CollectiveStep } from '../../model/operation.ts';
 import { guestUnit, type HostRoots, unitPlaces } from '../../model/paths.ts';
 import { type ShellText, sh, word, words } from '../../model/shell.ts';
+import type { GuestIdentity } from '../../toolstacks/xl/config.ts';
 import { healChroot } from './chroot-healing.ts';
+import { endDomain } from './end-domain.ts';
 import { verifiedFilesPath } from './facts.ts';
 import { quarantineFunctions } from './lease-quarantine.ts';
 import { surveyFunctions } from './lease-survey.ts';
@@ -25,14 +27,18 @@ ${reapFunctions}
 ${holdFunctions(roots)}
 ${surveyFunctions(roots)}
 ${quarantineFunctions(roots)}
-# lease_of GUEST: false where it says nothing of a uid of its own
+# lease_of GUEST: false where it says nothing of a uid of its own; in a range xl takes another one at each start, and ends it itself
 lease_of() {
-  domid= uid= shared=no
+  domid= uid= shared=no user=
   [ -f "$state/guests/$1/lease" ] || return 1
   while read -r key value; do
-    case $key in domid) domid=$value ;; uid) uid=$value ;; shared) shared=$value ;; esac
+    case $key in domid) domid=$value ;; uid) uid=$value ;; shared) shared=$value ;; user) user=$value ;; esac
   done <"$state/guests/$1/lease"
   [ "$shared" = no ] || return 1
+  if [ "$user" = xen-qemuuser-range-base ]; then
+    record_read "$state/guests/$1/record" || return 1
+    [ "\${rec_toolstack-}" != xl ] || return 1
+  fi
   case $domid:$uid in :* | *: | *[!0-9:]* | *:0*) return 1 ;; esac
 }
 # end_processes GUEST: those of its uid, where the guest was started as it in this boot
@@ -75,11 +81,13 @@ done`,
 }
 
 /** Everything of one stopped guest, but for uploaded files: others may share them. */
-export function removeGuest(name: string, roots: HostRoots): ShellText {
+export function removeGuest(guest: GuestIdentity, roots: HostRoots): ShellText {
+  const { name } = guest;
   const unit = guestUnit(name);
   const state = word(roots.state);
   const directory = word(`${roots.state}/guests/${name}`);
-  return sh`if record_read ${directory}/record && [ "\${rec_toolstack-}" = xl ]; then
+  return sh`${endDomain(guest, roots)}
+if record_read ${directory}/record && [ "\${rec_toolstack-}" = xl ]; then
   rm -f -- ${word(`/var/log/xen/qemu-dm-${name}.log`)}*
 fi
 rm -f -- ${word(startsAtBoot(name))}

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { guestPlaces } from '../../jail/places.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+import { sha256 } from '../../model/sha256.ts';
 import { domainUuid, type GuestIdentity, xlConfig } from '../../toolstacks/xl/config.ts';
 import type { XenCapabilities, XenDeviceModel } from '../../toolstacks/xl/capabilities.types.ts';
 import { xlLauncherScript } from '../../toolstacks/xl/launcher.ts';
@@ -38,9 +38,6 @@ export function renderXlGuest(
   const config = xlConfig({
     ...guest,
     uuid,
-    kernel: pathOnHost(guest.kernel, roots),
-    initrd: guest.initrd === undefined ? undefined : pathOnHost(guest.initrd, roots),
-    deviceModel: deviceModel.path,
     serial: `${guestPlaces(guest.name, roots).runDirectory}/serial`,
   });
   const memoryMib = guest.limits.memoryOverheadMib ?? xlOverheadMib;
@@ -48,8 +45,10 @@ export function renderXlGuest(
     guest: guest.name,
     uuid,
     config,
+    kernel: pathOnHost(guest.kernel, roots),
+    initrd: guest.initrd === undefined ? undefined : pathOnHost(guest.initrd, roots),
     deviceModel,
-    sharedUser: guest.scheme === 'shared',
+    scheme: guest.scheme,
     vcpus: guest.vcpus,
     requests: layerRequests(guest.isolation, host),
     disks: guest.disks,
@@ -66,8 +65,4 @@ export function renderXlGuest(
     ...{ plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) },
     shareFiles: [],
   };
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

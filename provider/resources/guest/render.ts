@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { launcherScript } from '../../jail/launcher.ts';
 import type { LaunchPlan } from '../../jail/launch-plan.ts';
 import { describeAddress } from '../../model/address.ts';
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
+import { sha256 } from '../../model/sha256.ts';
 import { shareArguments } from '../../shares/qemu.ts';
 import { qemuArguments, qemuConfinement } from '../../toolstacks/qemu/argv.ts';
 import type { HostCapabilities, QemuCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
@@ -85,10 +85,6 @@ export function renderGuest(
 
 export function pathOnHost(file: GuestFile, roots: HostRoots = defaultRoots): string {
   return file.kind === 'host' ? file.path : `${roots.state}/files/${file.sha256}`;
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** What speaks against running this guest on this host; found at plan time where the host is known, else before Apply touches anything. */

@@ -1,8 +1,9 @@
 import { describeAddress } from '../../model/address.ts';
 import { type Diagnostic, problem } from '../../model/diagnostic.ts';
-import type { LayerName, LayerRequest, LayerRequests } from '../../model/evidence.ts';
-import { layerNames } from '../../model/evidence.ts';
+import type { LayerEvidence, LayerName, LayerRequest, LayerRequests } from '../../model/evidence.ts';
+import { layerNames, xenLayer } from '../../model/evidence.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
+import { uncheckedHandles } from '../../toolstacks/xl/handle-evidence.ts';
 import { hasApparmor } from '../host/apparmor.ts';
 import { type GuestDesired, guestAddress, type StoredGuest } from './desired.ts';
 import { xlLayerObstacle } from './xl-obstacles.ts';
@@ -81,10 +82,16 @@ export function missingLayers(requests: LayerRequests): readonly LayerName[] {
 }
 
 /** Layers that this host can never show to be effective, with the reason. */
-export function unprovableLayers(host: HostCapabilities): Readonly<Partial<Record<LayerName, string>>> {
+export function unprovableLayers(
+  host: HostCapabilities,
+): Readonly<Partial<Record<LayerEvidence['layer'], string>>> {
   const wanted = ['memory', 'cpu', 'pids'];
   const absent = wanted.filter((name) => !host.cgroupControllers.includes(name));
-  return absent.length === 0
-    ? {}
-    : { 'cgroup-limits': `the host does not enforce limits: no cgroup controller ${absent.join(', ')}` };
+  const unchecked = host.toolstack === 'xl' ? uncheckedHandles(host) : undefined;
+  return {
+    ...(absent.length === 0
+      ? {}
+      : { 'cgroup-limits': `the host does not enforce limits: no cgroup controller ${absent.join(', ')}` }),
+    ...(unchecked === undefined ? {} : { [xenLayer]: `nothing tries them: ${unchecked}` }),
+  };
 }

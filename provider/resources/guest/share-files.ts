@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { LaunchPlan } from '../../jail/launch-plan.ts';
 import { helperShares } from '../../jail/launch-share.ts';
 import { guestPlaces } from '../../jail/places.ts';
 import { shareUnitPrefix, unitPath } from '../../jail/share-places.ts';
 import { type HostRoots, unitPlaces } from '../../model/paths.ts';
 import { lines, sh, type ShellText, word, words } from '../../model/shell.ts';
+import { sha256 } from '../../model/sha256.ts';
 import { sharesScript } from '../../shares/script.ts';
 import { shareUnits } from '../../shares/units.ts';
 import { putFile } from '../shared/files.ts';
@@ -40,10 +40,6 @@ function sharesScriptPath(guest: string, roots: HostRoots): string {
 export function shareFilesDigest(files: readonly Pick<ShareFile, 'path' | 'sha256'>[]): string | undefined {
   if (files.length === 0) return undefined;
   return sha256(files.map(({ path, sha256: sum }) => `${sum} ${path}\n`).join(''));
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** Brings the files to what they should be; whatever else bears the names of this guest's shares goes. */

@@ -1,7 +1,7 @@
-import { logFunctions } from '../../jail/logger.ts';
 import type { CollectiveStep } from '../../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { sh, word } from '../../model/shell.ts';
+import { lastWords, unitQuestions } from './supervise.ts';
 
 /**
  * Starts guests of xl's, all of a batch together. Each unit's launcher tells systemd when the domain runs, so one command waits for all;
@@ -12,24 +12,41 @@ export function startDomainStep(guest: string, roots: HostRoots = defaultRoots):
     kind: 'collective',
     name: 'start-domains',
     argument: guest,
-    body: sh`state=${word(roots.state)}
+    body: sh`${unitQuestions}
+state=${word(roots.state)}
 run=${word(roots.run)}
-${logFunctions}
-last_words() {
-  words=
-  [ ! -s "$run/guests/$1/launch-error" ] || words=$(head -c 3072 "$run/guests/$1/launch-error")
-  [ -n "$words" ] || words=$(stockade_log "$state/guests/$1/log" stderr 2048) || :
-}
-units=
-for guest do units="$units stockade-guest@$guest.service"; done
+${lastWords}
+units_of "$@"
 systemctl reset-failed -- $units 2>/dev/null || :
 systemctl start -- $units || :
+active=$(systemctl show --property=Id,ActiveState -- $units | {
+  id= state=
+  while IFS='=' read -r key value || [ -n "$id" ]; do
+    case $key in
+      Id) id=$value ;;
+      ActiveState) state=$value ;;
+      '')
+        [ "$state" != active ] || printf '%s ' "$id"
+        id= state=
+        ;;
+    esac
+    key=
+  done
+})
+down=
+for unit in $units; do
+  case " $active" in *" $unit "*) ;; *) down="$down $unit" ;; esac
+done
+[ -z "$down" ] || systemctl stop -- $down || :
 for guest do
-  unit=stockade-guest@$guest.service
-  if systemctl is-active --quiet -- "$unit"; then member_changed "$guest"; continue; fi
-  systemctl stop -- "$unit" || :
-  last_words "$guest"
-  member_fail "$guest" domain-died "its domain did not come up: \${words:-xl said nothing}"
+  unit_of "$guest"
+  case "$down " in
+    *" $unit "*)
+      last_words "$guest"
+      member_fail "$guest" domain-died "its domain did not come up: \${words:-xl said nothing}"
+      ;;
+    *) member_changed "$guest" ;;
+  esac
 done`,
   };
 }

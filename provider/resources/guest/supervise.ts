@@ -12,9 +12,17 @@ import { sh, word } from '../../model/shell.ts';
 const startTimeoutSeconds = 60;
 
 /** What the start and stop steps share; units are found by name, processes by systemd's word. */
-const unitQuestions = sh`unit_of() { unit="stockade-guest@$1.service"; }
+export const unitQuestions = sh`unit_of() { unit="stockade-guest@$1.service"; }
 units_of() { units=; for guest do units="$units stockade-guest@$guest.service"; done; }
 `;
+
+/** Sets `words` to what a launch that went wrong said last, its error before what its device model printed. Wants `state` and `run`. */
+export const lastWords = sh`${logFunctions}
+last_words() {
+  words=
+  [ ! -s "$run/guests/$1/launch-error" ] || words=$(head -c 2048 "$run/guests/$1/launch-error")
+  [ -n "$words" ] || words=$(stockade_log "$state/guests/$1/log" stderr 2048) || :
+}`;
 
 /** The processes of a unit, as the kernel has them. On a host with both hierarchies systemd's own counts. */
 export const cgroupFunctions = sh`mounts='/sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd'
@@ -85,12 +93,7 @@ wanted_uid() {
   want=
   while read -r key value; do [ "$key" != uid ] || want=$value; done <"$state/guests/$1/lease"
 }
-${logFunctions}
-last_words() {
-  words=
-  [ ! -s "$run/guests/$1/launch-error" ] || words=$(head -c 2048 "$run/guests/$1/launch-error")
-  [ -n "$words" ] || words=$(stockade_log "$state/guests/$1/log" stderr 2048) || :
-}
+${lastWords}
 # ended GUEST ACTIVE RESULT JOB: 0 when this guest's unit is over. One whose start is still queued shows as inactive
 ended() {
   case $2 in failed | inactive) ;; *) return 1 ;; esac

@@ -5,7 +5,9 @@ import { isBlockDevicePath } from '../../spec/disk-rules.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { domainUuid } from '../../toolstacks/xl/config.ts';
 import type { XenDomain } from '../../toolstacks/xl/domains.ts';
+import { uncheckedHandles } from '../../toolstacks/xl/handle-evidence.ts';
 import { type GuestDesired, guestAddress } from './desired.ts';
+import { type Refuse, refusals } from './refusals.ts';
 
 /** Why libxl's restriction of a device model does not give a layer. */
 const notGiven: Readonly<
@@ -31,13 +33,9 @@ export function xlLayerObstacle(layer: LayerName, host: HostCapabilities): strin
 /** What libxl's `dm_restrict` gives all together or not at all. */
 const together: readonly LayerName[] = ['chroot', 'mount-namespace', 'ipc-namespace', 'rlimits'];
 
-type Refuse = (field: string, code: string, text: string, hint: string) => Diagnostic;
-
 /** What a definition asks for that xl cannot do, or Stockade does not do by it. */
 export function xlObstacles(guest: GuestDesired, host: HostCapabilities): readonly Diagnostic[] {
-  const resource = describeAddress(guestAddress(guest));
-  const refuse: Refuse = (field, code, text, hint) =>
-    problem(code, `${resource}: ${text}`, { host: guest.host, resource, path: [field], hint });
+  const refuse = refusals(guest);
   const elsewhere = 'Leave it out, or put the guest on a host with toolstack = "qemu".';
   const found: Diagnostic[] = [...diskObstacles(guest, refuse), ...memoryObstacles(guest, host, refuse)];
   if (guest.accelerator !== 'kvm') {
@@ -132,8 +130,35 @@ export function domainObstacles(
   ];
 }
 
-/** Of guests that are about to be started: Xen may not have the memory at once. */
+/** Of guests that are made or changed: their handles may not be to be shown, and Xen may not have the memory at once. */
 export function xlCautions(
+  guest: Pick<GuestDesired, 'host' | 'name' | 'memoryMib'>,
+  host: HostCapabilities,
+  isRunning: boolean,
+): readonly Diagnostic[] {
+  return [...handleCautions(guest, host), ...memoryCautions(guest, host, isRunning)];
+}
+
+function handleCautions(
+  guest: Pick<GuestDesired, 'host' | 'name'>,
+  host: HostCapabilities,
+): readonly Diagnostic[] {
+  const why = uncheckedHandles(host);
+  if (why === undefined) return [];
+  const resource = describeAddress(guestAddress(guest));
+  return [
+    caution(
+      'xl-handles-unproven',
+      `${resource}: that its handles on Xen are restricted cannot be shown: ${why}`,
+      {
+        ...{ host: guest.host, resource },
+        hint: 'Install Xen\'s checker and python3 on the host (on Debian: xen-utils-VERSION); Xen has no such checker after 4.20. Else the evidence says "unproven" of them.',
+      },
+    ),
+  ];
+}
+
+function memoryCautions(
   guest: Pick<GuestDesired, 'host' | 'name' | 'memoryMib'>,
   { xen }: HostCapabilities,
   isRunning: boolean,

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Address } from '../../model/address.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import type { Toolstack } from '../../model/toolstack.ts';
+import { sha256 } from '../../model/sha256.ts';
 import type { HostSpec } from '../../spec/host.ts';
 import { unitTemplate } from '../../toolstacks/qemu/supervisor.ts';
 
@@ -35,10 +35,6 @@ export function hostDigest(desired: HostDesired): string {
 
 export function unitTemplateSha256(roots: HostRoots = defaultRoots): string {
   return sha256(unitTemplate(roots));
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** Directories that a prepared host has, all of root's, 0700. */

@@ -88,7 +88,7 @@ export const hostSectionName = 'host';
 export const placesBeforeOurs = unitPlaces.slice(0, unitPlaces.indexOf(unitDirectory));
 
 /**
- * Reads the host in a constant number of processes (about 15; another 20 where QEMU has to be asked anew, six more on Xen). Arguments are
+ * Reads the host in a constant number of processes (about 15; another 20 where QEMU has to be asked anew, eight more on Xen). Arguments are
  * paths of QEMU binaries to ask beside those on record and the one found by search.
  */
 export function hostSection(roots: HostRoots = defaultRoots, binaries: readonly string[] = []): ReadSection {

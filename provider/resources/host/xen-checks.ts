@@ -17,12 +17,22 @@ export function xenObstacles(desired: HostDesired, facts: HostFacts): readonly D
       }),
     ];
   }
-  if (!xen.isControlDomain || xen.version === '') {
+  const complaint = xen.complaint === '' ? {} : { detail: `xl says: ${plainWords(xen.complaint)}` };
+  if (!xen.isControlDomain) {
     return [
       problem('not-on-xen', 'the host has xl, but it does not run as control domain of Xen', {
         path,
-        ...(xen.complaint === '' ? {} : { detail: `xl says: ${plainWords(xen.complaint)}` }),
+        ...complaint,
         hint: 'Boot the host with Xen (on Debian, GRUB lists it once xen-hypervisor is installed), and see that its services run: systemctl status xen.service.',
+      }),
+    ];
+  }
+  if (xen.version === '') {
+    return [
+      problem('xl-no-answer', 'the host runs on Xen, but its xl gives no answer about it', {
+        path,
+        ...complaint,
+        hint: 'The tools must be of the version of Xen that runs: install them (on Debian: xen-utils-VERSION), or reboot the host into the Xen that they are of.',
       }),
     ];
   }

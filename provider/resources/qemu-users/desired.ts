@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../model/sha256.ts';
 import type { QemuUsersSpec, UserScheme } from '../../spec/qemu-users.ts';
 import type { DomidRange } from './names.ts';
 
@@ -20,7 +20,5 @@ export function qemuUsersDesired(spec: QemuUsersSpec, fleet: string): QemuUsersD
 /** Names what a fleet asked for: written on its record. */
 export function qemuUsersDigest(desired: QemuUsersDesired, uidBase: number): string {
   const { scheme, firstDomid, lastDomid } = desired;
-  return createHash('sha256')
-    .update(JSON.stringify([scheme, firstDomid, lastDomid, uidBase]))
-    .digest('hex');
+  return sha256(JSON.stringify([scheme, firstDomid, lastDomid, uidBase]));
 }

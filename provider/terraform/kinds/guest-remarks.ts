@@ -27,7 +27,7 @@ export function guestRemarks(
     prospect.change === undefined ? foreseen(address, spec, prospect) : prospect.change.isolation;
   const onHost = hostOf(prospect);
   if (onHost?.toolstack === 'xl')
-    return [...isolationNews(address, isolation), ...memoryNews(address, spec, onHost, prospect)];
+    return [...isolationNews(address, isolation), ...xlNews(address, spec, onHost, prospect)];
   const { accelerator = 'kvm', machine = 'q35', network = 'none' } = spec;
   const { host, name } = address;
   const drivers = driversOn(spec, onHost);
@@ -37,7 +37,7 @@ export function guestRemarks(
   ];
 }
 
-function memoryNews(
+function xlNews(
   { host, name }: Address,
   { memoryMib = 0 }: Partial<GuestSpec>,
   onHost: HostCapabilities,

@@ -83,7 +83,7 @@ qemu_forget() {
 qemu_answers() {
   qemu=$(readlink -e -- "$1") && [ -f "$qemu" ] && [ -x "$qemu" ] || return 0
   # nothing is run as root that somebody else could have put there
-  [ -z "$(stockade_untrusted "$qemu")" ] || return 0
+  [ -z "$(stockade_untrusted "$1")" ] || return 0
   qemu_id=$(stat -c '%d-%i-%Y-%s' -- "$qemu") || return 0
   IFS= read -r qemu_boot </proc/sys/kernel/random/boot_id
   if [ ! -d "$qemu_cache" ] || [ -L "$qemu_cache" ] || [ ! -O "$qemu_cache" ]; then
@@ -121,7 +121,7 @@ for place in ${words(places)}; do
 done
 [ -n "$qemu" ] || refuse no-qemu ${word(noQemuText(places))}
 qemu=$(readlink -e -- "$qemu") || refuse no-qemu ${word(noQemuText(places))}
-qemu_untrusted=$(stockade_untrusted "$qemu")
+qemu_untrusted=$(stockade_untrusted "$place")
 [ -z "$qemu_untrusted" ] || refuse qemu-untrusted "QEMU runs as root at first, and $qemu_untrusted: ${trustRemedy}"
 timeout ${queryTimeoutSeconds} "$qemu" -version >/dev/null 2>&1 || refuse no-qemu "$qemu does not answer as QEMU does"`;
 }

@@ -8,12 +8,8 @@ export interface XlGuest {
   readonly uuid: string;
   readonly memoryMib: number;
   readonly vcpus: number;
-  readonly kernel: string;
-  readonly initrd: string | undefined;
   readonly commandLine: string;
   readonly disks: readonly LaunchDisk[];
-  /** The QEMU it runs under. */
-  readonly deviceModel: string;
   /** FIFOs of the serial console, without `.in` and `.out`. */
   readonly serial: string;
 }
@@ -35,8 +31,8 @@ export function domainUuid({ fleet, host, name }: GuestIdentity): string {
 }
 
 /**
- * The guest as xl.cfg(5) has it; who its device model runs as is added at each start. What is not said is xl's default; what xl would
- * add for show (graphics, a monitor for people) is off. A domain that crashed or wants to start again is kept for the launcher to see, which
+ * The guest as xl.cfg(5) has it; the files that it is made of, and who its device model runs as, are added at each start. What is not said
+ * is xl's default; what xl would add for show (graphics, a monitor for people) is off. A domain that crashed or wants to start again is kept for the launcher to see, which
  * decides: xl itself would start it again without end.
  */
 export function xlConfig(guest: XlGuest): string {
@@ -47,10 +43,7 @@ export function xlConfig(guest: XlGuest): string {
     ['memory', guest.memoryMib],
     ['vcpus', guest.vcpus],
     ['device_model_version', 'qemu-xen'],
-    ['device_model_override', guest.deviceModel],
     ['dm_restrict', 1],
-    ['kernel', guest.kernel],
-    ['ramdisk', guest.initrd],
     ['cmdline', guest.commandLine === '' ? undefined : guest.commandLine],
     ['serial', `pipe:${guest.serial}`],
     ['vga', 'none'],

@@ -3,7 +3,7 @@ import { sh, type ShellText } from '../../model/shell.ts';
 import type { XlPlan } from './plan.ts';
 
 /** How long xl may take for an answer. Unit: seconds. */
-const answerSeconds = 30;
+export const answerSeconds = 30;
 /** How long a domain may take to be gone after it was ended. Unit: seconds. */
 const destroySeconds = 20;
 /** A guest that still boots does not hear the first request. Unit: seconds. */
@@ -15,7 +15,7 @@ const askIntervalSeconds = 5;
  *                     name; 1 without an answer
  *   is_up             ours is there, was let go, and has a device model
  *   is_running PID    a child of ours that has not ended
- *   end_domain        destroys ours, and waits until it is gone
+ *   end_domain        destroys ours, and waits until it is gone; 1 where it is not, or xl does not tell; `domid` is the one it was about
  *   remove_roots      the empty roots of device models of ours that are gone: libxl leaves them
  *   why_not           what libxl said last, and what stands in its way
  */
@@ -48,7 +48,9 @@ is_running() {
 } 2>/dev/null
 end_domain() {
   tries=0 gone=''
-  while look_for_domain && [ -n "$domid" ]; do
+  while :; do
+    look_for_domain || { domid=\${gone:-not known}; return 1; }
+    [ -n "$domid" ] || break
     gone=$domid
     [ "$tries" -lt ${destroySeconds} ] || return 1
     tries=$((tries + 1))
@@ -81,12 +83,13 @@ why_not() {
 }`;
 
 /** Before anything is made: a domain of ours that a killed launch left is ended, one that only has our name is somebody else's. */
-export function domainStep({ sharedUser }: Pick<XlPlan, 'sharedUser'>): LauncherStep {
-  const range = sharedUser
-    ? sh`
+export function domainStep({ scheme }: Pick<XlPlan, 'scheme'>): LauncherStep {
+  const range =
+    scheme === 'shared'
+      ? sh`
   ! getent passwd xen-qemuuser-range-base >/dev/null ||
     fail 'libxl would take user xen-qemuuser-range-base of this host before xen-qemuuser-shared: use users of the scheme range'`
-    : sh``;
+      : sh``;
   return {
     name: 'domain',
     comment: sh`The name is free, but for a domain of ours that an earlier launch left behind: that is ended`,

@@ -12,8 +12,6 @@ export interface XenDomain {
   readonly maxMemoryKib: number | undefined;
   /** libxl's own word, in xenstore where no guest can write. */
   readonly deviceModelPid: number | undefined;
-  /** Whose processes libxl ends with the domain; `undefined` for a shared user, and one that is not restricted. */
-  readonly killUid: number | undefined;
 }
 
 export const domainsSectionName = 'xen-domains';
@@ -31,7 +29,7 @@ export function domainsSection(): ReadSection {
 printf 'list\\0'
 timeout ${answerSeconds} xl list -l 2>/dev/null | head -c ${listLimitBytes} | tr -d '\\000'
 printf '\\0store\\0'
-store=$(timeout ${answerSeconds} xenstore-ls -f /local/domain 2>/dev/null | grep -aE '^/local/domain/[0-9]+/image/device-model-(pid|kill-uid) = "' | head -c ${storeLimitBytes} | tr -d '\\000')
+store=$(timeout ${answerSeconds} xenstore-ls -f /local/domain 2>/dev/null | grep -aE '^/local/domain/[0-9]+/image/device-model-pid = "' | head -c ${storeLimitBytes} | tr -d '\\000')
 printf '%s\\0end\\0' "$store"`,
   };
 }
@@ -53,7 +51,7 @@ export function parseDomains(bytes: Uint8Array): readonly XenDomain[] | undefine
   const [listTag, list = '', storeTag, store = '', end] = Buffer.from(bytes).toString('utf8').split('\0');
   const whole = listTag === 'list' && storeTag === 'store' && end === 'end';
   const entries = whole ? json(list) : undefined;
-  const stored = storeOf(store);
+  const models = modelsOf(store);
   return entries?.flatMap((entry) => {
     const parsed = domainSchema.safeParse(entry);
     if (!parsed.success) return [];
@@ -64,8 +62,7 @@ export function parseDomains(bytes: Uint8Array): readonly XenDomain[] | undefine
         name: config.c_info.name,
         uuid: config.c_info.uuid.toLowerCase(),
         maxMemoryKib: config.b_info.max_memkb,
-        deviceModelPid: stored.get(`${domid}/pid`),
-        killUid: stored.get(`${domid}/kill-uid`),
+        deviceModelPid: models.get(domid),
       },
     ];
   });
@@ -82,14 +79,13 @@ function json(text: string): readonly unknown[] | undefined {
   }
 }
 
-/** `PATH = "VALUE"` a line; xenstore's own tool escapes what a value holds. */
-function storeOf(text: string): ReadonlyMap<string, number> {
-  const stored = new Map<string, number>();
+/** Pids by domid. `PATH = "VALUE"` a line; xenstore's own tool escapes what a value holds. */
+function modelsOf(text: string): ReadonlyMap<number, number> {
+  const models = new Map<number, number>();
   for (const line of text.split('\n')) {
-    const [, domid, key, value] =
-      /^\/local\/domain\/(\d{1,5})\/image\/device-model-(pid|kill-uid) = "(\d{1,10})" *$/.exec(line) ?? [];
-    if (domid !== undefined && key !== undefined && value !== undefined)
-      stored.set(`${domid}/${key}`, Number(value));
+    const [, domid, pid] =
+      /^\/local\/domain\/(\d{1,5})\/image\/device-model-pid = "(\d{1,10})" *$/.exec(line) ?? [];
+    if (domid !== undefined && pid !== undefined) models.set(Number(domid), Number(pid));
   }
-  return stored;
+  return models;
 }

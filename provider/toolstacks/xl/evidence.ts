@@ -1,14 +1,13 @@
 import { proveCgroupLimits } from '../../jail/cgroup-limits.ts';
 import { proveChroot } from '../../jail/chroot.ts';
+import { guestEvidence, strangeProgram } from '../../jail/guest-evidence.ts';
 import { deviceModel, judge, unreadThreads } from '../../jail/judge.ts';
 import type { IsolationExpectation } from '../../jail/launch-plan.ts';
 import { layerOfNamespace } from '../../jail/namespaces.ts';
-import { lostLoggers } from '../../jail/logger-evidence.ts';
 import type { GuestObservation, NamespaceKind } from '../../jail/observation.ts';
 import { proveRlimits } from '../../jail/rlimits.ts';
 import { proveUser } from '../../jail/user.ts';
 import type { GuestEvidence, LayerEvidence, LayerName } from '../../model/evidence.ts';
-import { layerNames } from '../../model/evidence.ts';
 import type { DomainHandles } from './fd-check-parse.ts';
 import { proveHandles } from './handle-evidence.ts';
 import { proveXenOpenFiles } from './open-files.ts';
@@ -22,41 +21,14 @@ export function proveXlIsolation(
   expectation: IsolationExpectation,
   handles: DomainHandles | undefined,
 ): GuestEvidence {
-  const { host, guest, takenAt, running, processes } = observation;
-  const stranger = strangeModel(observation, expectation);
-  return {
-    ...{ host, guest, takenAt, running },
-    processes: processes.map(({ role, pid, executableDevice, executableInode, startTimeTicks, bootId }) => ({
-      ...{ role, pid, executableDevice, executableInode, startTimeTicks, bootId },
-    })),
-    lostHelpers: lostLoggers(observation, expectation).map((log) => `logger of ${log}`),
-    layers: [
-      ...layerNames.map((layer) => layerEvidence(layer, observation, expectation)),
-      proveHandles(observation, handles),
-    ].map((shown) =>
-      stranger === undefined || shown.state !== 'effective'
-        ? shown
-        : { ...shown, state: 'unproven' as const, observed: stranger },
-    ),
-    helpers: [],
-  };
-}
-
-function layerEvidence(
-  layer: LayerName,
-  observation: GuestObservation,
-  expectation: IsolationExpectation,
-): LayerEvidence {
-  // libxl leaves the bounding set alone, but what a device model holds is looked at all the same
-  if (layer === 'capabilities') return proveHeldCapabilities(observation, expectation);
-  const request = expectation.requests[layer];
-  if (request !== 'on') {
-    const observed = request === 'off' ? 'switched off in the definition' : 'libxl does not give it';
-    return { layer, state: request, requested: 'nothing', observed, raw: [] };
-  }
-  const shown = proveLayer(layer, observation, expectation);
-  const unprovable = expectation.unprovable[layer];
-  return shown.state === 'unproven' && unprovable !== undefined ? { ...shown, unprovable } : shown;
+  return guestEvidence(observation, expectation, {
+    prove: (layer) => proveLayer(layer, observation, expectation),
+    // libxl leaves the bounding set alone, but what a device model holds is looked at all the same
+    always: ['capabilities'],
+    notGiven: 'libxl does not give it',
+    stranger: strangeModel(observation, expectation),
+    extra: [proveHandles(observation, expectation, handles)],
+  });
 }
 
 function proveLayer(
@@ -67,6 +39,8 @@ function proveLayer(
   switch (layer) {
     case 'user':
       return proveUser(observation, expectation);
+    case 'capabilities':
+      return proveHeldCapabilities(observation, expectation);
     case 'chroot':
       return proveChroot(observation, expectation);
     case 'mount-namespace':
@@ -133,19 +107,15 @@ function proveHeldCapabilities(
   return { ...shown, state: 'missing', observed };
 }
 
-/** Why what was seen may not be the guest's device model: then nothing counts as effective, while a hole still counts as one. */
-function strangeModel(
-  { running, processes }: GuestObservation,
-  { domain, qemuDevice, qemuInode, qemuBinary }: IsolationExpectation,
-): string | undefined {
+/** Why what was seen may not be the guest's device model. */
+function strangeModel(observation: GuestObservation, expectation: IsolationExpectation): string | undefined {
+  const { running, processes } = observation;
+  const { domain } = expectation;
   if (!running) return undefined;
   const models = processes.filter(({ role }) => role === 'device-model');
-  const [model] = models;
   if (models.length > 1) return 'more than one device model runs for the guest';
   if (domain?.domid === undefined) return 'a device model runs, but the guest has no domain';
-  if (domain.deviceModelPid !== undefined && model?.pid !== domain.deviceModelPid)
+  if (domain.deviceModelPid !== undefined && models[0]?.pid !== domain.deviceModelPid)
     return 'xenstore names another process as the device model';
-  return model?.executableDevice === qemuDevice && model.executableInode === qemuInode
-    ? undefined
-    : `the device model is not ${qemuBinary} as the host has it now (upgraded since the guest's start?): restart the guest`;
+  return strangeProgram(observation, expectation);
 }

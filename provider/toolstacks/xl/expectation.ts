@@ -64,11 +64,6 @@ export function xlExpectation(
     profileFault: undefined,
     qemuDevice: plan.deviceModel.device,
     qemuInode: plan.deviceModel.inode,
-    domain: {
-      uuid: plan.uuid,
-      domid: domain?.domid,
-      deviceModelPid: domain?.deviceModelPid,
-      killUid: domain?.killUid,
-    },
+    domain: { uuid: plan.uuid, domid: domain?.domid, deviceModelPid: domain?.deviceModelPid },
   };
 }

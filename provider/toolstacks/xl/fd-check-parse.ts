@@ -15,7 +15,6 @@ export interface XenHandle {
 
 /** The handles of one guest's device model, and which process was looked at. */
 export interface DomainHandles {
-  readonly domid: number;
   readonly pid: number;
   /** Field 22 of /proc/PID/stat, in clock ticks after boot. */
   readonly startTimeTicks: number;
@@ -26,12 +25,8 @@ export interface DomainHandles {
   readonly handles: readonly XenHandle[];
 }
 
-export interface FdCheck {
-  /** Path of Xen's checker; `undefined`: this Xen has none, and nothing is checked. */
-  readonly checker: string | undefined;
-  /** By guest; one without a device model has none. */
-  readonly guests: ReadonlyMap<string, DomainHandles>;
-}
+/** By the domain's UUID; one without a device model has none, nor has one that is there twice. */
+export type FdCheck = ReadonlyMap<string, DomainHandles>;
 
 const verdicts: Readonly<Record<string, HandleVerdict>> = {
   pass: 'restricted',
@@ -43,13 +38,13 @@ const number = /^\d{1,15}$/;
 /** Reads what `fdCheckSection` prints; anything that does not follow its grammar, to the end mark, shows nothing. */
 export function parseFdCheck(bytes: Uint8Array): Result<FdCheck> {
   const fields = new TextDecoder('utf-8').decode(bytes).split('\0');
-  const [first, checker = ''] = fields;
-  const guests = new Map<string, DomainHandles>();
-  let at = 2;
+  const domains = new Map<string, DomainHandles>();
+  const twice = new Set<string>();
+  let at = 0;
   for (;;) {
-    const process = take(fields, at, 'process', 7);
+    const process = take(fields, at, 'process', 6);
     if (process === undefined) break;
-    at += 8;
+    at += 7;
     const handles: XenHandle[] = [];
     for (let one = take(fields, at, 'handle', 4); one !== undefined; one = take(fields, at, 'handle', 4)) {
       const handle = handleOf(one);
@@ -57,14 +52,15 @@ export function parseFdCheck(bytes: Uint8Array): Result<FdCheck> {
       handles.push(handle);
       at += 5;
     }
-    const [name = ''] = process;
+    const [uuid = ''] = process;
     const domain = domainOf(process, handles);
-    if (domain === undefined || guests.has(name)) return unreadable();
-    guests.set(name, domain);
+    if (domain === undefined) return unreadable();
+    if (domains.has(uuid)) twice.add(uuid);
+    domains.set(uuid, domain);
   }
-  while (take(fields, at, 'lost', 3) !== undefined) at += 4;
-  if (first !== 'checker' || fields[at] !== 'end' || fields.length !== at + 2) return unreadable();
-  return success({ checker: checker === '' ? undefined : checker, guests });
+  for (const uuid of twice) domains.delete(uuid);
+  if (fields[at] !== 'end' || fields.length !== at + 2) return unreadable();
+  return success(domains);
 }
 
 function take(
@@ -87,10 +83,9 @@ function handleOf(fields: readonly string[]): XenHandle | undefined {
 function domainOf(fields: readonly string[], handles: readonly XenHandle[]): DomainHandles | undefined {
   const numbers = fields.slice(1);
   if (!numbers.every((text) => number.test(text))) return undefined;
-  const [domid = 0, pid = 0, startTimeTicks = 0, executableDevice = 0, executableInode = 0, complete = 0] =
+  const [pid = 0, startTimeTicks = 0, executableDevice = 0, executableInode = 0, complete = 0] =
     numbers.map(Number);
   return {
-    domid,
     pid,
     startTimeTicks,
     executableDevice,

@@ -1,47 +1,56 @@
+import { trustFunction } from '../../jail/trusted-files.ts';
 import type { ReadSection } from '../../model/operation.ts';
 import { sh, word } from '../../model/shell.ts';
+import { findChecker } from './fd-checker.ts';
 
 export const fdCheckSectionName = 'xen-handles';
 
-/** Programs of Xen's own that tell a restricted handle; Debian's path holds Xen's version. Xen dropped it after 4.20. */
-export const fdCheckers = [
-  '/usr/lib/xen-*/bin/depriv-fd-checker',
-  '/usr/lib/xen/bin/depriv-fd-checker',
-  '/usr/libexec/xen/bin/depriv-fd-checker',
-  '/usr/local/lib/xen/bin/depriv-fd-checker',
-] as const;
-
 /**
- * Has Xen's checker try what the handles of these guests' device models can still do. Devices are told by their numbers, not by
- * what a link says. The descriptors are taken by pidfd_getfd(2), of processes that xenstore names, which guests cannot write there.
- * One run of the checker serves all; where it gives up, each descriptor has one of its own. It opens event channels on a handle
- * that is not restricted, and nothing on one that is. Fields ended by NUL:
- *   checker PATH | (process NAME DOMID PID START DEVICE INODE COMPLETE | handle DESCRIPTOR KIND VERDICT SAID)* | (lost NAME DOMID PID)* | end
- * PATH is empty without a checker. COMPLETE is 1 where every descriptor was looked at and the process still lived afterwards; VERDICT is `pass`,
- * `fail` or `none`; what is lost went away meanwhile. Without python3, of which every host with xl has one, the section ends with 1.
+ * Has Xen's checker try what the handles of these domains' device models can still do. Devices are told by their numbers, not by
+ * what a link says. The descriptors are taken by pidfd_getfd(2), of processes that xenstore names, which guests cannot write there; nothing
+ * that guests write there is read.
+ * One run of the checker serves all; where it gives up, each descriptor has one of its own, as long as there is time: what a device model has
+ * made of its handles may hold the checker up. It opens event channels on a handle that is not restricted, and nothing on one that is.
+ * Fields ended by NUL:
+ *   (process UUID PID START DEVICE INODE COMPLETE | (handle DESCRIPTOR KIND VERDICT SAID)*)* | end
+ * COMPLETE is 1 where every descriptor was looked at, no other one led to Xen afterwards, and the process
+ * still lived; VERDICT is `pass`, `fail` or `none`. Nothing at all is said without a checker or python3.
  */
-export function fdCheckSection(guests: readonly string[]): ReadSection {
+export function fdCheckSection(uuids: readonly string[]): ReadSection {
   return {
     name: fdCheckSectionName,
-    arguments: guests,
-    body: sh`python3 -I -c ${word(program)} "$@" </dev/null 2>/dev/null || exit 1`,
+    arguments: uuids,
+    body: sh`${trustFunction}
+${findChecker}
+xen_checker
+[ -n "$checker" ] || exit 0
+timeout ${storeSeconds} xenstore-ls -f /local/domain 2>/dev/null |
+  grep -aE '^/local/domain/[0-9]+/(vm|image/device-model-pid) = "' | head -c ${storeLimitBytes} |
+  python3 -I -c ${word(program)} "$checker" "$@" 2>/dev/null || exit 1`,
   };
 }
 
-/** Descriptors of one device model that are looked at: an honest one has some forty. */
+/** For xenstore's answer. Units: seconds, bytes. */
+const storeSeconds = 20;
+const storeLimitBytes = 1024 * 1024;
+/** Descriptors of one device model that are looked at: an honest one has some forty, six of them Xen's. */
 const maxDescriptors = 512;
 const maxHandles = 64;
-const checkerSeconds = 30;
+/** How long the checker may take for all of them at once, for one alone, and for whatever it is asked. Unit: seconds. */
+const togetherSeconds = 20;
+const aloneSeconds = 5;
+const allSeconds = 45;
 
 /** Python, as small as it gets: it runs from its argument, and leaves nothing on the host. */
 const program = `
-import ctypes, glob, os, re, signal, stat, subprocess, sys
+import ctypes, os, re, resource, stat, subprocess, sys, time
 
-GETFD = 438
+PIDFD_SEND_SIGNAL, PIDFD_OPEN, PIDFD_GETFD = 424, 434, 438
 libc = ctypes.CDLL(None, use_errno=True)
-wanted = set(sys.argv[1:])
-checker = next((path for pattern in ${JSON.stringify(fdCheckers)} for path in sorted(glob.glob(pattern))
-    if os.stat(path).st_uid == 0 and not os.stat(path).st_mode & 0o022), "")
+checker, wanted = sys.argv[1], set(sys.argv[2:])
+deadline = time.monotonic() + ${allSeconds}
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 kinds = {}
 for kind in "privcmd", "evtchn", "gntdev", "hypercall", "gntalloc", "xenbus", "xenbus_backend":
     try:
@@ -54,25 +63,24 @@ def say(*fields):
         sys.stdout.write(str(field).replace("\\0", "") + "\\0")
 
 def domains():
-    told = subprocess.run(["xenstore-ls", "-f", "/local/domain"], capture_output=True, timeout=${checkerSeconds})
-    if told.returncode:
-        sys.exit(1)
     found = {}
-    for line in told.stdout[:${16 * 1024 * 1024}].decode("utf-8", "replace").splitlines():
-        at = re.fullmatch(r'/local/domain/(\\d+)/(name|image/device-model-pid) = "(.*)"', line)
+    for line in sys.stdin.buffer.read().decode("ascii", "replace").split("\\n"):
+        at = re.fullmatch(r'/local/domain/(\\d{1,5})/(?:vm = "/vm/([0-9a-f-]{36})"|image/device-model-pid = "(\\d{1,10})") *', line)
         if at:
-            found.setdefault(int(at[1]), {})[at[2]] = at[3]
-    for domid, known in sorted(found.items()):
-        if known.get("name") in wanted and re.fullmatch(r"\\d{1,10}", known.get("image/device-model-pid", "")):
-            yield known["name"], domid, int(known["image/device-model-pid"])
+            found.setdefault(int(at[1]), {}).update({"uuid": at[2]} if at[2] else {"pid": int(at[3])})
+    for known in found.values():
+        if known.get("uuid") in wanted and "pid" in known:
+            yield known["uuid"], known["pid"]
 
-def run(handles):
+def run(handles, seconds):
+    if seconds <= 0:
+        return {}, "there was no time left for it"
     words = [word for number, kind in handles for word in (kind, str(number), "handle")]
     try:
         told = subprocess.run([checker, *words], pass_fds=[number for number, _ in handles], stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=${checkerSeconds})
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return {}, str(error)
+        return {}, "it did not end in time" if isinstance(error, subprocess.TimeoutExpired) else str(error)
     verdicts = {}
     for line in told.stdout.decode("utf-8", "replace").splitlines():
         at = re.fullmatch(r"(\\w+) (pass|fail) (\\d+) (.*) handle", line)
@@ -80,55 +88,65 @@ def run(handles):
             verdicts[int(at[3])] = at[2], at[4]
     return verdicts, told.stderr.decode("utf-8", "replace").strip()[-400:]
 
+def listed(pid):
+    return sorted(map(int, os.listdir(f"/proc/{pid}/fd")))
+
+def kind_of(pid, number):
+    try:
+        about = os.stat(f"/proc/{pid}/fd/{number}")
+    except FileNotFoundError:
+        return None
+    return kinds.get(about.st_rdev) if stat.S_ISCHR(about.st_mode) else None
+
 class Process:
-    def __init__(self, name, domid, pid):
+    def __init__(self, uuid, pid):
         self.handles, complete = [], 1
-        pidfd = os.pidfd_open(pid)
+        pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
+        if pidfd < 0:
+            raise OSError("no such process")
         with open(f"/proc/{pid}/stat", "rb") as file:
             start = file.read().rpartition(b")")[2].split()[19].decode()
         program = os.stat(f"/proc/{pid}/exe")
-        numbers = sorted(map(int, os.listdir(f"/proc/{pid}/fd")))
-        if len(numbers) > ${maxDescriptors}:
-            numbers, complete = numbers[:${maxDescriptors}], 0
-        for number in numbers:
-            try:
-                about = os.stat(f"/proc/{pid}/fd/{number}")
-            except FileNotFoundError:
-                continue
-            kind = kinds.get(about.st_rdev) if stat.S_ISCHR(about.st_mode) else None
+        numbers = listed(pid)
+        for number in numbers[:${maxDescriptors}]:
+            kind = kind_of(pid, number)
             if kind is None:
                 continue
-            mine = libc.syscall(GETFD, pidfd, number, 0)
-            if mine < 0 or os.fstat(mine).st_rdev != about.st_rdev or len(self.handles) >= ${maxHandles}:
+            mine = libc.syscall(PIDFD_GETFD, pidfd, number, 0) if len(self.handles) < ${maxHandles} else -1
+            if mine < 0 or kinds.get(os.fstat(mine).st_rdev) != kind:
                 complete = 0
             if mine >= 0:
                 self.handles.append((number, kind, mine))
-        try:
-            signal.pidfd_send_signal(pidfd, 0)
-        except OSError:
+        # one that was closed before it was looked at may have got another number, which was passed or not there yet
+        again, seen = listed(pid), {number for number, _, _ in self.handles}
+        if max(len(numbers), len(again)) > ${maxDescriptors}:
             complete = 0
-        self.about = name, domid, pid, start, program.st_dev, program.st_ino, complete
+        elif any(number not in seen and kind_of(pid, number) for number in again):
+            complete = 0
+        if libc.syscall(PIDFD_SEND_SIGNAL, pidfd, 0, None, 0):
+            complete = 0
+        os.close(pidfd)
+        self.about = uuid, pid, start, program.st_dev, program.st_ino, complete
 
-processes, lost = [], []
-for domain in domains():
+processes = []
+for uuid, pid in domains():
     try:
-        processes.append(Process(*domain))
+        processes.append(Process(uuid, pid))
     except OSError:
-        lost.append(domain)
+        pass
 known = ("privcmd", "evtchn", "gntdev")
 checkable = [(mine, kind) for process in processes for _, kind, mine in process.handles if kind in known]
-verdicts, trouble = run(checkable) if checker and checkable else ({}, "")
-say("checker", checker)
-for process in processes:
+verdicts, trouble = run(checkable, ${togetherSeconds}) if checkable else ({}, "")
+for index, process in enumerate(processes):
     say("process", *process.about)
+    # no process takes the time of those after it
+    until = time.monotonic() + (deadline - time.monotonic()) / (len(processes) - index)
     for number, kind, mine in process.handles:
-        said = "", trouble
+        said = trouble
         verdict = verdicts.get(mine)
-        if verdict is None and checker and kind in known:
-            alone, said = run([(mine, kind)])
+        if verdict is None and kind in known:
+            alone, said = run([(mine, kind)], min(${aloneSeconds}, until - time.monotonic()))
             verdict = alone.get(mine)
         say("handle", number, kind, *(verdict or ("none", said)))
-for domain in lost:
-    say("lost", *domain)
 say("end")
 `;

@@ -1,4 +1,5 @@
 import { filesStep } from '../../jail/files.ts';
+import { launcherHead } from '../../jail/launcher-head.ts';
 import { leaseStep } from '../../jail/lease.ts';
 import {
   logFunctions,
@@ -9,14 +10,16 @@ import {
 } from '../../jail/logger.ts';
 import { closeInherited } from '../../jail/open-files.ts';
 import { guestPlaces } from '../../jail/places.ts';
-import { callSteps, type LauncherStep, renderStep } from '../../jail/step.ts';
+import { callSteps, type LauncherStep, renderSteps, stepExitCodes } from '../../jail/step.ts';
 import { reapFunctions } from '../../jail/strays.ts';
+import { type HostFile, trustedFilesStep, trustFunction } from '../../jail/trusted-files.ts';
 import { holdFunctions, reapStep } from '../../jail/uid-hold.ts';
 import { userStep } from '../../jail/user.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
-import { lines, sh, type ShellText, word } from '../../model/shell.ts';
+import { joined, sh, type ShellText, word } from '../../model/shell.ts';
 import type { XlPlan } from './plan.ts';
 import { domainFunctions, domainStep, stopFunction } from './domain.ts';
+import { rangeUserStep } from './range-user.ts';
 
 /** Xen's SHUTDOWN_reboot, as `xl list -v` shows it. */
 const rebootReason = '1';
@@ -31,42 +34,38 @@ const restartWindowSeconds = 300;
  */
 export function xlLauncherScript(plan: XlPlan, roots: HostRoots = defaultRoots): string {
   const places = guestPlaces(plan.guest, roots);
-  const steps = [leaseStep(), userStep(), domainStep(plan), filesStep(fifos), launchStep(plan)];
-  return sh`#!/bin/sh
-# Starts and stops the guest ${word(plan.guest)} by Xen's xl. Made by Stockade: edits show as drift and are undone.
-#   launch run     what the guest's unit starts: makes the domain, and stays for as long as it is there
-#   launch stop    asks the guest to power off, waits, then ends its domain
-#   launch over    when the unit is over: ends what is left of the guest
-set -eu
-umask 077
-PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-export PATH LC_ALL
-cd /
-
-guest=${word(plan.guest)}
-uuid=${word(plan.uuid)}
-lease=${word(places.lease)}
-log=${word(places.logDirectory)}
-run=${word(places.runDirectory)}
-launch_error=${word(places.launchError)}
-
-# fail TEXT: ends the launch, says at which step and why
-fail() {
-  printf 'stockade-launch: %s: %s\\n' "$step" "$1" >&2
-  [ -d "$run" ] || mkdir -p -- "$run" || :
-  printf '%s: %s\\n' "$step" "$1" >"$launch_error" || :
-  exit "$code"
-}
+  // of a range the uid is libxl's, which also ends it
+  const leased = plan.scheme !== 'range';
+  const user = leased ? userStep() : rangeUserStep();
+  const steps = [
+    ...[leaseStep(), user, trustedFilesStep(xlFiles(plan).map(({ file }) => file))],
+    ...[domainStep(plan), filesStep(fifos), launchStep(plan)],
+  ];
+  const head = launcherHead(plan.guest, {
+    summary: sh`Starts and stops the guest ${word(plan.guest)} by Xen's xl.`,
+    verbs: [
+      sh`run     what the guest's unit starts: makes the domain, and stays for as long as it is there`,
+      sh`stop    asks the guest to power off, waits, then ends its domain`,
+      sh`over    when the unit is over: ends what is left of the guest`,
+    ],
+    variables: {
+      uuid: plan.uuid,
+      lease: places.lease,
+      log: places.logDirectory,
+      run: places.runDirectory,
+      launch_error: places.launchError,
+    },
+  });
+  return sh`${head}
 
 ${domainFunctions}
 
-${reapFunctions}
-${holdFunctions(roots)}
+${trustFunction}
 
-${startLogger}
+${leased ? sh`${reapFunctions}\n${holdFunctions(roots)}\n\n${startLogger}` : startLogger}
 ${logFunctions}
 
-${separated([...steps, reapStep()])}
+${renderSteps([...steps, ...(leased ? [reapStep()] : [])])}
 
 ${stopFunction(plan.shutdownTimeoutSeconds)}
 
@@ -79,9 +78,11 @@ ${callSteps(steps)}
   stop) stop_guest ;;
   over)
     ${closeInherited}
-    end_domain || :
+    left=''
+    end_domain || left=$domid
     remove_roots
-${callSteps([leaseStep(), reapStep()])}
+${leased ? sh`${callSteps([leaseStep(), reapStep()])}\n` : sh``}    step=domain code=${stepExitCodes.domain}
+    [ -z "$left" ] || fail "the domain of the guest (domid $left) cannot be ended"
     ;;
   *)
     echo 'usage: launch run | stop' >&2
@@ -91,12 +92,35 @@ esac
 `.text;
 }
 
+/** What xl opens or starts as root, with the key of xl.cfg by which it is told. */
+function xlFiles({ deviceModel, kernel, initrd }: XlPlan): readonly XlFile[] {
+  return [
+    { key: sh`device_model_override`, file: { variable: sh`device_model`, path: deviceModel.path } },
+    { key: sh`kernel`, file: { variable: sh`guest_kernel`, path: kernel } },
+    ...(initrd === undefined
+      ? []
+      : [{ key: sh`ramdisk`, file: { variable: sh`guest_initrd`, path: initrd } }]),
+  ];
+}
+
+interface XlFile {
+  readonly key: ShellText;
+  readonly file: HostFile;
+}
+
+/** Strings of xl.cfg know two characters by an escape (`configString` has the others, which no name of a file here has). */
+function writeFiles(files: readonly XlFile[]): ShellText {
+  const names = joined(files.map(({ file }) => sh`"$${file.variable}"`));
+  return sh`  for file in ${names}; do
+    case $file in *[[:cntrl:]]*) fail "a control character is in the name $file" ;; esac
+  done
+  printf ${word(files.map(({ key }) => `${key.text} = %s\\n`).join(''))} ${names} |
+    sed 's/["\\\\]/\\\\&/g; s/ = /&"/; s/$/"/' >>"$run/xl.cfg" || fail "cannot write $run/xl.cfg"
+`;
+}
+
 /** QEMU opens PATH.in and PATH.out of a pipe, each both ways: had the log one name for both, the guest would read what it prints. */
 const fifos = ['serial', 'serial.in', 'stderr'] as const;
-
-function separated(steps: readonly LauncherStep[]): ShellText {
-  return lines(steps.map(renderStep).flatMap((step, index) => (index === 0 ? [step] : [sh``, step])));
-}
 
 /**
  * A domain has started when it is no longer paused: libxl lets it go last, once its device model has told that it runs, which is after it
@@ -108,7 +132,7 @@ function launchStep(plan: XlPlan): LauncherStep {
     name: 'launch',
     comment: sh`xl, with the device model that it starts, in the unit's own control group; both ends of the pipes are opened first`,
     body: sh`  printf '%s' ${word(plan.config)} >"$run/xl.cfg" || fail "cannot write $run/xl.cfg"
-  case $user in xen-qemuuser-domid*) printf 'device_model_user = "%s"\\n' "$user" >>"$run/xl.cfg" ;; esac
+${writeFiles(xlFiles(plan))}  case $user in xen-qemuuser-domid*) printf 'device_model_user = "%s"\\n' "$user" >>"$run/xl.cfg" ;; esac
   ln -sfn serial "$run/serial.out" || fail "cannot make $run/serial.out"
   command exec 3<>"$run/serial" 4<>"$run/stderr" || fail "cannot open $run/stderr"
   logger=${word(loggerProgram.text)}
@@ -128,7 +152,7 @@ function launchStep(plan: XlPlan): LauncherStep {
         [ "$status" -ne 0 ] || fail 'the guest powered off as soon as it was started'
         fail "xl made no domain (exit status $status): $(why_not)"
       fi
-      sleep 0.3
+      sleep 1
     done
     systemd-notify --ready --status="domain $domid"
     wait "$xl" || :

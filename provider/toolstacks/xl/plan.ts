@@ -1,4 +1,5 @@
 import type { LaunchPlan } from '../../jail/launch-plan.ts';
+import type { UserScheme } from '../../spec/qemu-users.ts';
 
 /** Everything the launcher of one xl guest is made from. Two equal plans render the same launcher, byte for byte. */
 export interface XlPlan
@@ -15,12 +16,15 @@ export interface XlPlan
     | 'restartPolicy'
   > {
   readonly uuid: string;
-  /** As xl reads it, but for who the device model runs as. */
+  /** As xl reads it, but for its files and who the device model runs as. */
   readonly config: string;
+  /** Absolute paths on the host. */
+  readonly kernel: string;
+  readonly initrd: string | undefined;
   /** The QEMU that libxl starts. */
   readonly deviceModel: { readonly path: string; readonly device: number; readonly inode: number };
-  /** libxl looks the user up by itself, and takes a range's before the shared one. */
-  readonly sharedUser: boolean;
+  /** libxl looks users up by itself but for those of a domain, and takes a range's before the shared one. */
+  readonly scheme: UserScheme;
 }
 
 /** Below /dev, what xl and a device model of Xen's open beside what every guest's has. */

@@ -1,6 +1,7 @@
 import { trustFunction, trustRemedy } from '../../jail/trusted-files.ts';
 import { type ShellText, sh, word, words } from '../../model/shell.ts';
 import type { XenCapabilities } from './capabilities.types.ts';
+import { findChecker } from './fd-checker.ts';
 
 /** The first version whose libxl gives a restricted device model an empty root, namespaces and limits. */
 export const oldestXen = { major: 4, minor: 12 } as const;
@@ -20,10 +21,11 @@ const infoTimeoutSeconds = 20;
 const answerLimitBytes = 65_536;
 
 /**
- * Part of the host's section: what `parseXen` reads, by `host_say`. Nothing at all where there is no `xl`; else four processes.
+ * Part of the host's section: what `parseXen` reads, by `host_say`. Nothing at all where there is no `xl`; else eight processes.
  * Needs `trustFunction`.
  */
-export const askXen: ShellText = sh`if host_xl=$(command -v xl); then
+export const askXen: ShellText = sh`${findChecker}
+if host_xl=$(command -v xl); then
   host_say xl "$host_xl"
   host_value=
   [ ! -r /proc/xen/capabilities ] || IFS= read -r host_value </proc/xen/capabilities || :
@@ -31,15 +33,14 @@ export const askXen: ShellText = sh`if host_xl=$(command -v xl); then
   host_say xen-info "$(timeout ${infoTimeoutSeconds} xl info 2>&1 | head -c ${answerLimitBytes} | tr -d '\\000')"
   for host_place in ${words(deviceModelPlaces)}; do
     [ -f "$host_place" ] && [ -x "$host_place" ] || continue
+    host_say xen-untrusted "$(stockade_untrusted "$host_place")"
     host_place=$(readlink -e -- "$host_place") || continue
     host_say xen-device-model "$host_place"
     host_say xen-device-model-file "$(stat -c '%d %i' -- "$host_place")"
-    host_say xen-untrusted "$(stockade_untrusted "$host_place")"
     break
   done
-  for host_place in /usr/lib/xen-*/bin/depriv-fd-checker /usr/lib/xen/bin/depriv-fd-checker /usr/libexec/xen/bin/depriv-fd-checker; do
-    [ ! -x "$host_place" ] || host_say xen-checker "$host_place"
-  done
+  xen_checker
+  host_say xen-checker "$checker"
   ! host_value=$(command -v python3) || host_say python "$host_value"
 fi`;
 
@@ -53,28 +54,20 @@ export function parseXen(many: ReadonlyMap<string, readonly string[]>): XenCapab
   const [, device, inode] = /^(\d{1,15}) (\d{1,15})$/.exec(last('xen-device-model-file').trim()) ?? [];
   const path = last('xen-device-model');
   const found = path.startsWith('/') && device !== undefined && inode !== undefined && untrusted === '';
-  const [major, minor] = [Number(version?.[1] ?? 0), Number(version?.[2] ?? 0)];
+  const checker = last('xen-checker');
   return {
     version: version?.[0] ?? '',
-    major,
-    minor,
+    major: Number(version?.[1] ?? 0),
+    minor: Number(version?.[2] ?? 0),
     isControlDomain: last('xen-capabilities').split(/\s/).includes('control_d'),
     totalMemoryMib: count(info.get('total_memory')),
     freeMemoryMib: count(info.get('free_memory')),
     deviceModel: found ? { path, device: Number(device), inode: Number(inode) } : undefined,
     untrusted: untrusted === '' ? undefined : untrusted,
-    handleChecker: checkerOf(many.get('xen-checker') ?? [], `${major}.${minor}`),
+    handleChecker: checker === '' ? undefined : checker,
     python: many.get('python')?.at(-1),
     complaint: version === null ? last('xen-info').trim() : '',
   };
-}
-
-/** Several versions may be installed beside each other (Debian); the one that runs counts. */
-function checkerOf(found: readonly string[], version: string): string | undefined {
-  return (
-    found.find((path) => path === `/usr/lib/xen-${version}/bin/depriv-fd-checker`) ??
-    found.find((path) => !path.startsWith('/usr/lib/xen-'))
-  );
 }
 
 /** `xl info`: a name, blanks, a colon, a value on each line. */
@@ -96,6 +89,10 @@ export function isOldXen({ major, minor }: Pick<XenCapabilities, 'major' | 'mino
   return major < oldestXen.major || (major === oldestXen.major && minor < oldestXen.minor);
 }
 
+/** Sets `domain` to what the host is to Xen: `control_d` among it where it runs the domains; empty without Xen. By builtins alone. */
+export const askControlDomain: ShellText = sh`domain=
+[ ! -r /proc/xen/capabilities ] || read -r domain </proc/xen/capabilities || :`;
+
 /** Step text that refuses where there is no Xen to make guests on; what it is like is for the plan to weigh. */
 export function requireXen(binary: string | undefined): ShellText {
   const chosen = binary === undefined ? deviceModelPlaces : [binary];
@@ -105,8 +102,7 @@ for program in ${words(xenPrograms)}; do
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -z "$missing" ] || refuse no-xl "programs are missing:$missing"
-domain=
-[ ! -r /proc/xen/capabilities ] || read -r domain </proc/xen/capabilities || :
+${askControlDomain}
 case $domain in *control_d*) ;; *) refuse not-on-xen 'this host does not run as control domain of Xen' ;; esac
 qemu=
 for place in ${words(chosen)}; do
@@ -114,7 +110,7 @@ for place in ${words(chosen)}; do
 done
 [ -n "$qemu" ] || refuse no-qemu ${word(noDeviceModelText(chosen))}
 qemu=$(readlink -e -- "$qemu") || refuse no-qemu ${word(noDeviceModelText(chosen))}
-qemu_untrusted=$(stockade_untrusted "$qemu")
+qemu_untrusted=$(stockade_untrusted "$place")
 [ -z "$qemu_untrusted" ] || refuse qemu-untrusted "QEMU runs as root at first, and $qemu_untrusted: ${trustRemedy}"`;
 }
 

@@ -9,15 +9,22 @@ done
 stockade_untrusted() {
   untrusted_left=$#
   while [ "$untrusted_left" -gt 0 ]; do
-    untrusted=$1 untrusted_left=$((untrusted_left - 1))
+    way=$1 at='' links=0 untrusted_left=$((untrusted_left - 1))
     shift
-    [ -f "$untrusted" ] || { printf '%s is no regular file' "$untrusted"; return 0; }
-    while [ -n "$untrusted" ]; do
-      set -- "$@" "$untrusted"
-      untrusted=${untrusted%/*}
+    [ -f "$way" ] || { printf '%s is no regular file' "$way"; return 0; }
+    while [ -n "$way" ]; do
+      name=${way%%/*}
+      case $way in */*) way=${way#*/} ;; *) way='' ;; esac
+      case $name in '' | .) continue ;; ..) at=${at%/*}; continue ;; esac
+      set -- "$@" "$at/$name"
+      [ -L "$at/$name" ] || { at=$at/$name; continue; }
+      links=$((links + 1))
+      target=$(readlink -- "$at/$name") && [ "$links" -le 40 ] || { printf 'the link %s cannot be followed' "$at/$name"; return 0; }
+      case $target in /*) at='' ;; esac
+      way=$target/$way
     done
   done
-  find "$@" / -maxdepth 0 '(' ! -uid 0 -o -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o ! -type l -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
     printf 'find has failed'
 }
 qemu=
@@ -26,7 +33,7 @@ for place in '/opt/it'\''s $(here)/qemu'; do
 done
 [ -n "$qemu" ] || refuse no-qemu 'there is no QEMU at /opt/it'\''s $(here)/qemu'
 qemu=$(readlink -e -- "$qemu") || refuse no-qemu 'there is no QEMU at /opt/it'\''s $(here)/qemu'
-qemu_untrusted=$(stockade_untrusted "$qemu")
+qemu_untrusted=$(stockade_untrusted "$place")
 [ -z "$qemu_untrusted" ] || refuse qemu-untrusted "QEMU runs as root at first, and $qemu_untrusted: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
 timeout 10 "$qemu" -version >/dev/null 2>&1 || refuse no-qemu "$qemu does not answer as QEMU does"
 expect_record /var/lib/stockade/owners/prod prod 7

@@ -23,6 +23,7 @@ const cases: readonly (readonly [string, Partial<GuestDesired>])[] = [
     },
   ],
   ['shared-user', { scheme: 'shared' }],
+  ['range', { scheme: 'range' }],
   [
     'hostile',
     {
@@ -38,7 +39,7 @@ describe('a guest of xl', () => {
     const { launcher, dropIn, plan } = renderXlGuest(xlGuest(change), sampleXenHost);
     await expect(plan.config).toMatchFileSnapshot(`guest/${name}.xl.cfg`);
     await expect(dropIn).toMatchFileSnapshot(`guest/${name}.conf`);
-    if (name === 'plain' || name === 'shared-user')
+    if (name === 'plain' || name === 'shared-user' || name === 'range')
       await expect(launcher).toMatchFileSnapshot(`guest/${name}.launch.sh`);
   });
 

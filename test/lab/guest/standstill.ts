@@ -28,6 +28,20 @@ export function restlessKernel(): Buffer {
   return tinyKernel([0xb0, 0xfe, 0xe6, 0x64, 0xfb, 0xf4, 0xeb, 0xfd]); // mov al, 0xfe; out 0x64, al; sti; hlt
 }
 
+/** One that tells Xen, by its hypercall from real mode (sched_op's shutdown, AMD's instruction), that it has crashed. */
+export function crashingKernel(): Buffer {
+  const reasonAt = [0x00, 0x70, 0x00, 0x00];
+  return tinyKernel([
+    ...[0x31, 0xc0, 0x8e, 0xd8], // xor ax, ax; mov ds, ax
+    ...[0x66, 0xc7, 0x06, 0x00, 0x70, 0x03, 0x00, 0x00, 0x00], // mov dword [0x7000], crash
+    ...[0x66, 0xb8, 29, 0x00, 0x00, 0x00], // mov eax, sched_op
+    ...[0x66, 0xbb, 2, 0x00, 0x00, 0x00], // mov ebx, shutdown
+    ...[0x66, 0xb9, ...reasonAt], // mov ecx, 0x7000
+    ...[0x0f, 0x01, 0xd9], // vmmcall
+    ...[0xfb, 0xf4, 0xeb, 0xfd], // sti; hlt; jmp back to hlt
+  ]);
+}
+
 function tinyKernel(program: readonly number[]): Buffer {
   const image = Buffer.alloc(8192);
   const setupSectors = 0x1f1;

@@ -67,10 +67,12 @@ export class VmHost implements TestHost {
     try {
       const host = new VmHost(image, runDirectory(record.id), await freePort(), remove);
       try {
+        host.#insertDisk();
         await host.#begin(state);
       } catch (error) {
         await host.#end();
         progress(`${host.name} cannot go on from its saved state, so it boots: ${String(error)}`);
+        host.#insertDisk();
         await host.#begin(undefined);
       }
       return host;
@@ -80,11 +82,14 @@ export class VmHost implements TestHost {
     }
   }
 
-  /** With a disk of its own, as the image has it. */
+  /** Of its own, as the image has it. */
+  #insertDisk(): void {
+    copyFileSync(join(this.#image.directory, 'overlay.qcow2'), join(this.directory, 'overlay.qcow2'));
+  }
+
   async #begin(state: string | undefined): Promise<void> {
     const { directory, port } = this;
     const { kind, directory: image, qemuRoot: root } = this.#image;
-    copyFileSync(join(image, 'overlay.qcow2'), join(directory, 'overlay.qcow2'));
     this.#child = startMachine({
       kind,
       root,
@@ -100,6 +105,20 @@ export class VmHost implements TestHost {
   async #ready(): Promise<void> {
     await waitForSsh(this.address, this.port, patience);
     await this.run(['date', '--set', `@${(Date.now() / 1000).toFixed(1)}`]);
+  }
+
+  /**
+   * Has the machine reboot by itself, in order and with what its disk holds by then, and returns when it takes logins again: after a
+   * minute or two.
+   */
+  async reboot(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) throw new Error(`${this.name} is down`);
+    const reset = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    await this.exec(['systemctl', 'reboot']);
+    await withinSeconds(patience.seconds, reset, `${this.name} did not go down to reboot`);
+    await this.#begin(undefined);
+    await this.exec(['systemctl', 'is-system-running', '--wait']);
   }
 
   async #end(): Promise<void> {
@@ -160,6 +179,14 @@ export class VmHost implements TestHost {
     await this.#end();
     await this.#remove();
   }
+}
+
+async function withinSeconds(seconds: number, event: Promise<void>, otherwise: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(otherwise)), seconds * 1000);
+  });
+  await Promise.race([event, late]).finally(() => clearTimeout(timer));
 }
 
 function quoted(argument: string): string {

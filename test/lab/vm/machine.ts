@@ -23,7 +23,7 @@ export interface MachineOptions {
 }
 
 /** So long an emulated machine may take to answer where this one is busy with others. */
-export const patience: Patience = { seconds: 360, answerSeconds: 30 };
+export const patience: Patience = { seconds: 1500, answerSeconds: 60 };
 
 /** Where image and directory are seen by QEMU. */
 const image = '/mnt';

@@ -38,7 +38,7 @@ export const xenMachine: MachineKind = {
 
 const hypervisorArguments = [
   ...['console=com1', 'com1=115200,8n1'],
-  ...[`dom0_mem=${dom0Mib}M,max:${dom0Mib}M`, 'dom0_max_vcpus=1', 'noreboot'],
+  ...[`dom0_mem=${dom0Mib}M,max:${dom0Mib}M`, 'dom0_max_vcpus=1'],
 ].join(' ');
 
 const kernelArguments = 'root=/dev/vda rw console=hvc0 net.ifnames=0 quiet mitigations=off';

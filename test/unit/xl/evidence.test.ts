@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { IsolationExpectation } from '../../../provider/jail/launch-plan.ts';
 import type { GuestObservation, ProcessObservation } from '../../../provider/jail/observation.ts';
+import { standsAsAsked } from '../../../provider/resources/guest/integrity.ts';
 import { renderXlGuest } from '../../../provider/resources/guest/render-xl.ts';
+import { unprovableLayers } from '../../../provider/resources/guest/requests.ts';
+import type { HostCapabilities } from '../../../provider/toolstacks/qemu/capabilities.types.ts';
 import type { DomainHandles, HandleVerdict } from '../../../provider/toolstacks/xl/fd-check-parse.ts';
 import { proveXlIsolation } from '../../../provider/toolstacks/xl/evidence.ts';
 import { idsInDomain, xlExpectation } from '../../../provider/toolstacks/xl/expectation.ts';
@@ -11,7 +15,7 @@ const { plan } = renderXlGuest(xlGuest(), sampleXenHost);
 const lease = { domid: 3, uid: 200_003, gid: 200_003, shared: false };
 const domain = {
   ...{ domid: 7, name: 'web1', uuid: plan.uuid, maxMemoryKib: 131_072 },
-  ...{ deviceModelPid: 30, killUid: 200_003 },
+  deviceModelPid: 30,
 };
 const identities = { loggerUid: 999, loggerGid: 998, unprovable: {} };
 const expectation = xlExpectation(plan, lease, false, domain, identities);
@@ -104,7 +108,7 @@ const seen = (change: Partial<ProcessObservation> = {}): GuestObservation => ({
 });
 
 const handles: DomainHandles = {
-  ...{ domid: 7, pid: 30, startTimeTicks: 77, complete: true },
+  ...{ pid: 30, startTimeTicks: 77, complete: true },
   executableDevice: sampleXen.deviceModel.device,
   executableInode: sampleXen.deviceModel.inode,
   handles: [
@@ -118,6 +122,17 @@ const states = (observation: GuestObservation, checked: DomainHandles | undefine
   const { layers } = proveXlIsolation({ ...observation, unit }, expectation, checked);
   return Object.fromEntries(layers.map(({ layer, state }) => [layer, state]));
 };
+
+const open = { descriptor: 3, kind: 'privcmd', verdict: 'unrestricted', said: '' } as const;
+function handlesShown(
+  checked: DomainHandles | undefined,
+  unprovable: IsolationExpectation['unprovable'] = {},
+) {
+  const { layers } = proveXlIsolation({ ...seen(), unit }, { ...expectation, unprovable }, checked);
+  const shown = layers.find(({ layer }) => layer === 'xen-handles');
+  if (shown === undefined) throw new Error('nothing is said of handles');
+  return shown;
+}
 
 describe('evidence of a guest that xl runs', () => {
   it('has what libxl gives as effective, and the rest as missing', () => {
@@ -152,8 +167,27 @@ describe('evidence of a guest that xl runs', () => {
     expect(verdict({ handles: [other] })).toBe('unproven');
     expect(verdict({ complete: false })).toBe('unproven');
     expect(verdict({ startTimeTicks: 78 })).toBe('unproven');
-    const { layers } = proveXlIsolation({ ...seen(), unit }, expectation, undefined);
-    expect(layers.at(-1)).toMatchObject({ layer: 'xen-handles', state: 'unproven' });
+    expect(verdict({ executableDevice: 41 })).toBe('unproven');
+    expect(handlesShown(undefined)).toMatchObject({ layer: 'xen-handles', state: 'unproven' });
+  });
+
+  it('is no reason to start a guest anew where handles cannot be tried on its host, or were those of its last start', () => {
+    const stands = (checked: DomainHandles | undefined, host: HostCapabilities = sampleXenHost) =>
+      standsAsAsked(handlesShown(checked, unprovableLayers(host)));
+    expect(stands(handles)).toBe(true);
+    expect(stands(undefined)).toBe(false);
+    expect(stands({ ...handles, complete: false })).toBe(false);
+    expect(stands({ ...handles, executableInode: 51 })).toBe(false);
+    expect(stands({ ...handles, startTimeTicks: 70 })).toBe(true);
+    expect(stands({ ...handles, pid: 29 })).toBe(true);
+    for (const lack of [
+      { xen: { ...sampleXen, handleChecker: undefined } },
+      { xen: { ...sampleXen, python: undefined } },
+      { kernel: '5.4.0-150-generic' },
+    ])
+      expect(stands(undefined, { ...sampleXenHost, ...lack })).toBe(true);
+    const without = { ...sampleXenHost, xen: { ...sampleXen, handleChecker: undefined } };
+    expect(stands({ ...handles, handles: [open] }, without)).toBe(false);
   });
 
   it('proves nothing of a process that is not the device model that Xen knows', () => {
@@ -161,6 +195,11 @@ describe('evidence of a guest that xl runs', () => {
       Object.values(states(seen(change))).filter((state) => state === 'effective');
     expect(effective({ pid: 31 })).toEqual([]);
     expect(effective({ executableInode: 51 })).toEqual([]);
+    const upgraded = { executableInode: 51, executableTarget: `${sampleXen.deviceModel.path} (deleted)` };
+    const { layers } = proveXlIsolation({ ...seen(upgraded), unit }, expectation, handles);
+    expect(layers.find(({ layer }) => layer === 'user')?.observed).toContain(
+      "QEMU was upgraded since the guest's start",
+    );
   });
 });
 

@@ -14,7 +14,7 @@ const said = (change: Readonly<Record<string, readonly string[]>> = {}) =>
       'xen-device-model': ['/usr/libexec/xen-qemu-system-i386'],
       'xen-device-model-file': ['64768 1234\n'],
       'xen-untrusted': [''],
-      'xen-checker': ['/usr/lib/xen-4.16/bin/depriv-fd-checker', '/usr/lib/xen-4.17/bin/depriv-fd-checker'],
+      'xen-checker': ['/usr/lib/xen-4.17/bin/depriv-fd-checker'],
       python: ['/usr/bin/python3'],
       ...change,
     }),
@@ -38,6 +38,13 @@ describe('what a host says of its Xen', () => {
       handleChecker: '/usr/lib/xen-4.17/bin/depriv-fd-checker',
       python: '/usr/bin/python3',
       complaint: '',
+    });
+  });
+
+  it('may have no checker of handles', () => {
+    expect(parseXen(said({ 'xen-checker': [''], python: [] }))).toMatchObject({
+      handleChecker: undefined,
+      python: undefined,
     });
   });
 
@@ -87,9 +94,8 @@ describe('the domains of a host', () => {
         uuid: '00000000-0000-0000-0000-000000000000',
         maxMemoryKib: undefined,
         deviceModelPid: undefined,
-        killUid: undefined,
       },
-      { domid: 7, name: 'web1', uuid, maxMemoryKib: 131072, deviceModelPid: 1234, killUid: 200007 },
+      { domid: 7, name: 'web1', uuid, maxMemoryKib: 131072, deviceModelPid: 1234 },
     ]);
   });
 

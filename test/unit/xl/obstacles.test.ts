@@ -63,7 +63,7 @@ describe('a guest that xl cannot have', () => {
 });
 
 describe('domains of the host', () => {
-  const domain = { domid: 4, name: 'web1', maxMemoryKib: 1, deviceModelPid: 1, killUid: 1 };
+  const domain = { domid: 4, name: 'web1', maxMemoryKib: 1, deviceModelPid: 1 };
 
   it('are not ours by their name alone', () => {
     const other = { ...domain, uuid: '5c8c4bb4-1b1d-4b4f-8b0a-7d8bd3f0a001' };
@@ -85,6 +85,17 @@ it('warns where Xen has not the memory now, but for a guest that has its already
   expect(xlCautions(guest, sampleXenHost, true)).toEqual([]);
   expect(xlCautions(xlGuest(), sampleXenHost, false)).toEqual([]);
 });
+
+it.each([{ handleChecker: undefined }, { python: undefined }])(
+  'warns where handles cannot be tried, of guests that run as well: %j',
+  (lack) => {
+    const host = { ...sampleXenHost, xen: { ...sampleXen, ...lack } };
+    for (const isRunning of [true, false])
+      expect(xlCautions(xlGuest(), host, isRunning)).toMatchObject([
+        { severity: 'warning', code: 'xl-handles-unproven', host: 'xen1' },
+      ]);
+  },
+);
 
 describe('a host for xl', () => {
   const facts = (xen: Partial<XenCapabilities> | undefined, more: Partial<HostFacts> = {}): HostFacts => ({
@@ -109,7 +120,7 @@ describe('a host for xl', () => {
   it.each<[string, Partial<XenCapabilities> | undefined]>([
     ['no-xl', undefined],
     ['not-on-xen', { isControlDomain: false }],
-    ['not-on-xen', { version: '', major: 0, minor: 0, complaint: 'xencall: error' }],
+    ['xl-no-answer', { version: '', major: 0, minor: 0, complaint: 'xencall: error' }],
     ['xen-too-old', { version: '4.11.4', minor: 11 }],
     ['no-qemu', { deviceModel: undefined }],
     ['qemu-untrusted', { deviceModel: undefined, untrusted: '/usr belongs to uid 5' }],

@@ -25,15 +25,22 @@ fail() {
 stockade_untrusted() {
   untrusted_left=$#
   while [ "$untrusted_left" -gt 0 ]; do
-    untrusted=$1 untrusted_left=$((untrusted_left - 1))
+    way=$1 at='' links=0 untrusted_left=$((untrusted_left - 1))
     shift
-    [ -f "$untrusted" ] || { printf '%s is no regular file' "$untrusted"; return 0; }
-    while [ -n "$untrusted" ]; do
-      set -- "$@" "$untrusted"
-      untrusted=${untrusted%/*}
+    [ -f "$way" ] || { printf '%s is no regular file' "$way"; return 0; }
+    while [ -n "$way" ]; do
+      name=${way%%/*}
+      case $way in */*) way=${way#*/} ;; *) way='' ;; esac
+      case $name in '' | .) continue ;; ..) at=${at%/*}; continue ;; esac
+      set -- "$@" "$at/$name"
+      [ -L "$at/$name" ] || { at=$at/$name; continue; }
+      links=$((links + 1))
+      target=$(readlink -- "$at/$name") && [ "$links" -le 40 ] || { printf 'the link %s cannot be followed' "$at/$name"; return 0; }
+      case $target in /*) at='' ;; esac
+      way=$target/$way
     done
   done
-  find "$@" / -maxdepth 0 '(' ! -uid 0 -o -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o ! -type l -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
     printf 'find has failed'
 }
 

@@ -53,7 +53,9 @@ is_running() {
 } 2>/dev/null
 end_domain() {
   tries=0 gone=''
-  while look_for_domain && [ -n "$domid" ]; do
+  while :; do
+    look_for_domain || { domid=${gone:-not known}; return 1; }
+    [ -n "$domid" ] || break
     gone=$domid
     [ "$tries" -lt 20 ] || return 1
     tries=$((tries + 1))
@@ -83,6 +85,28 @@ why_not() {
       ;;
   esac
   printf '%s' "${words:-xl said nothing}"
+}
+
+stockade_untrusted() {
+  untrusted_left=$#
+  while [ "$untrusted_left" -gt 0 ]; do
+    way=$1 at='' links=0 untrusted_left=$((untrusted_left - 1))
+    shift
+    [ -f "$way" ] || { printf '%s is no regular file' "$way"; return 0; }
+    while [ -n "$way" ]; do
+      name=${way%%/*}
+      case $way in */*) way=${way#*/} ;; *) way='' ;; esac
+      case $name in '' | .) continue ;; ..) at=${at%/*}; continue ;; esac
+      set -- "$@" "$at/$name"
+      [ -L "$at/$name" ] || { at=$at/$name; continue; }
+      links=$((links + 1))
+      target=$(readlink -- "$at/$name") && [ "$links" -le 40 ] || { printf 'the link %s cannot be followed' "$at/$name"; return 0; }
+      case $target in /*) at='' ;; esac
+      way=$target/$way
+    done
+  done
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o ! -type l -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+    printf 'find has failed'
 }
 
 stockade_strays() {
@@ -255,6 +279,22 @@ END
   fi
 }
 
+# What runs or is opened as root is root's alone, and so is the way there; used by the names that were looked at
+step_trusted_files() {
+  step=trusted-files code=49
+  set -- /usr/libexec/xen-qemu-system-i386 /boot/vmlinuz
+  for path do [ -f "$path" ] || fail "$path is no regular file, or not there"; done
+  found=$(readlink -e -- "$@") || fail "cannot resolve $*"
+  {
+    IFS= read -r device_model
+    IFS= read -r guest_kernel
+  } <<END
+$found
+END
+  refused=$(stockade_untrusted "$@")
+  [ -z "$refused" ] || fail "$refused: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
+}
+
 # The name is free, but for a domain of ours that an earlier launch left behind: that is ended
 step_domain() {
   step=domain code=56
@@ -293,9 +333,7 @@ type = "hvm"
 memory = 128
 vcpus = 1
 device_model_version = "qemu-xen"
-device_model_override = "/usr/libexec/xen-qemu-system-i386"
 dm_restrict = 1
-kernel = "/boot/vmlinuz"
 cmdline = "console=ttyS0"
 serial = "pipe:/run/stockade/guests/web1/serial"
 vga = "none"
@@ -307,6 +345,11 @@ on_reboot = "preserve"
 on_watchdog = "preserve"
 on_crash = "preserve"
 ' >"$run/xl.cfg" || fail "cannot write $run/xl.cfg"
+  for file in "$device_model" "$guest_kernel"; do
+    case $file in *[[:cntrl:]]*) fail "a control character is in the name $file" ;; esac
+  done
+  printf 'device_model_override = %s\nkernel = %s\n' "$device_model" "$guest_kernel" |
+    sed 's/["\\]/\\&/g; s/ = /&"/; s/$/"/' >>"$run/xl.cfg" || fail "cannot write $run/xl.cfg"
   case $user in xen-qemuuser-domid*) printf 'device_model_user = "%s"\n' "$user" >>"$run/xl.cfg" ;; esac
   ln -sfn serial "$run/serial.out" || fail "cannot make $run/serial.out"
   command exec 3<>"$run/serial" 4<>"$run/stderr" || fail "cannot open $run/stderr"
@@ -337,7 +380,7 @@ done'
         [ "$status" -ne 0 ] || fail 'the guest powered off as soon as it was started'
         fail "xl made no domain (exit status $status): $(why_not)"
       fi
-      sleep 0.3
+      sleep 1
     done
     systemd-notify --ready --status="domain $domid"
     wait "$xl" || :
@@ -386,6 +429,7 @@ case ${1-} in
     [ ! -f "$launch_error" ] || : >"$launch_error"
     step_lease
     step_user
+    step_trusted_files
     step_domain
     step_files
     step_launch
@@ -393,10 +437,13 @@ case ${1-} in
   stop) stop_guest ;;
   over)
     exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-    end_domain || :
+    left=''
+    end_domain || left=$domid
     remove_roots
     step_lease
     step_reap
+    step=domain code=56
+    [ -z "$left" ] || fail "the domain of the guest (domid $left) cannot be ended"
     ;;
   *)
     echo 'usage: launch run | stop' >&2
