@@ -111,15 +111,20 @@ function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
     rendered,
     uploads: new Map(missing),
   });
-  return success({ change, operations }, change.action === 'noop' ? [] : cautions(desired, snapshot));
+  return success({ change, operations });
 }
 
-function cautions(desired: GuestDesired, snapshot: HostSnapshot): readonly Diagnostic[] {
+/** A guest whose place this one takes is none of the others: it is gone by then. */
+function cautions(
+  { desired }: WantedGuest,
+  snapshot: HostSnapshot,
+  prior: ObjectValue | null,
+): readonly Diagnostic[] {
   const served = launchShares(desired, capabilitiesFor(snapshot.facts, desired.fleet));
-  return [
-    ...shareSourceCautions(desired, snapshot.sources, served),
-    ...sharedShareCautions(desired, otherGuests([desired], snapshot.guests)),
-  ];
+  const others = otherGuests([desired], snapshot.guests).filter(
+    ({ name }) => prior?.['host'] !== desired.host || prior['name'] !== name,
+  );
+  return [...shareSourceCautions(desired, snapshot.sources, served), ...sharedShareCautions(desired, others)];
 }
 
 function nameOf(guest: Where): string {
@@ -160,7 +165,7 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
     want: (wish, snapshot) => want(files, wish, snapshot),
     sources,
     obstacles,
-    cautions: ({ desired }, snapshot) => cautions(desired, snapshot),
+    cautions,
     work,
     remarks: guestRemarks,
     dependents: () => [],
