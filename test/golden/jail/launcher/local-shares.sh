@@ -162,11 +162,12 @@ lock_of() {
   case $device:$inode in :* | *: | *[!0-9:]*) return 1 ;; esac
   lock=$locks/share-$device-$inode.lock
 }
-# Goes with the last who has it
+# Goes with the last who has it; nothing that is done after that keeps others waiting
 leave_lock() {
   lock_of "$1" && [ -f "$lock" ] || return 0
-  { command exec 4>>"$lock" && flock -n -x 4; } || return 0
-  rm -f -- "$lock"
+  command exec 4>>"$lock" || return 0
+  ! flock -n -x 4 || rm -f -- "$lock"
+  exec 4>&-
 }
 
 # Who the guest runs as: leased by the host, never 0, nobody's (65534) or the "no change" of setuid (65535)
@@ -373,7 +374,7 @@ step_view() {
   lock_of "$run"/share-1.source || fail "cannot read the record of $source"
   while :; do
     command exec 9>>"$lock" || fail "cannot open $lock"
-    flock -n "$how" 9 || fail "another guest writes to $source; where both may, say writers = many in both"
+    flock -w 2 "$how" 9 || fail "another guest writes to $source; where both may, say writers = many in both"
     [ ! "$lock" -ef /proc/self/fd/9 ] || break
   done
   umask 077

@@ -58,7 +58,7 @@ take_lock() {
   lock_of "$record" || fail "cannot read $record"
   while :; do
     command exec 4>>"$lock" || fail "cannot open $lock"
-    flock -n "$how" 4 || fail "another guest writes to $source; where both may, say writers = many in both"
+    flock -w 2 "$how" 4 || fail "another guest writes to $source; where both may, say writers = many in both"
     [ ! "$lock" -ef /proc/self/fd/4 ] || break
   done
 }
@@ -68,11 +68,12 @@ lock_of() {
   case $device:$inode in :* | *: | *[!0-9:]*) return 1 ;; esac
   lock=$locks/share-$device-$inode.lock
 }
-# Goes with the last who has it
+# Goes with the last who has it; nothing that is done after that keeps others waiting
 leave_lock() {
   lock_of "$1" && [ -f "$lock" ] || return 0
-  { command exec 4>>"$lock" && flock -n -x 4; } || return 0
-  rm -f -- "$lock"
+  command exec 4>>"$lock" || return 0
+  ! flock -n -x 4 || rm -f -- "$lock"
+  exec 4>&-
 }
 # closed_to_others: whether the working directory is below a directory of root's alone, or on a mount without set-user-id programs and
 # devices, and so wherever else its file system is mounted: else seen_at says where. Its own mode is the guest's to change
