@@ -72,7 +72,7 @@ export function lockedShares(shares: readonly LaunchShare[]): readonly LockedSha
 /** Part of the launcher's functions, where there is such a share. */
 export function launcherLockFunctions(shares: readonly LaunchShare[], roots: HostRoots): ShellText {
   if (lockedShares(shares).length === 0) return sh``;
-  return sh`\n\nlocks=${word(roots.run)}\n${lockFunctions}`;
+  return sh`\nlocks=${word(roots.run)}\n${lockFunctions}`;
 }
 
 /** When the guest is over. */
