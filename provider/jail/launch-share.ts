@@ -46,6 +46,14 @@ export interface ShareIdRange {
   readonly count: number;
 }
 
+/**
+ * Whether what the guest makes there is on the host what the guest says it is, set-user-id programs among it: root's by a helper, those of the
+ * guest's own user by `none`. A mapped model keeps owner and mode elsewhere.
+ */
+export function makesRealFiles({ readonly, driver }: Pick<LaunchShare, 'readonly' | 'driver'>): boolean {
+  return !readonly && (driver.kind !== 'local' || driver.securityModel === 'none');
+}
+
 /** A share with a process of its own beside QEMU. */
 export type HelperShare = LaunchShare & {
   readonly driver: Exclude<LaunchShareDriver, { readonly kind: 'local' }>;

@@ -9,14 +9,14 @@ import type { LaunchPlan } from './launch-plan.ts';
 import { helperShares } from './launch-share.ts';
 import { launcherHead } from './launcher-head.ts';
 import { leaseStep } from './lease.ts';
-import { procCommand } from './local-shares.ts';
+import { localShareFunctions, procCommand } from './local-shares.ts';
 import { confineGuest, labelStep } from './lsm.ts';
 import { loggersStep, pipesStep, startLogger } from './logger.ts';
 import { namespacesStep, pidNamespaceCommand } from './namespaces.ts';
 import { closeInherited, lastRedirections } from './open-files.ts';
 import { type GuestPlaces, guestPlaces } from './places.ts';
 import { rlimitsCommand } from './rlimits.ts';
-import { launcherLockFunctions, leaveLocks } from './share-lock.ts';
+import { leaveLocks } from './share-lock.ts';
 import { shareUnitPrefix } from './share-places.ts';
 import { seccompArguments } from './seccomp.ts';
 import { callSteps, type LauncherStep, renderSteps } from './step.ts';
@@ -74,7 +74,7 @@ ${holdFunctions(roots)}
 
 ${trustFunction}
 
-${inView(plan) ? sh`${viewFunctions}\n\n${startLogger}` : startLogger}${launcherLockFunctions(plan.shares, roots)}
+${inView(plan) ? sh`${viewFunctions}\n\n${startLogger}` : startLogger}${localShareFunctions(plan, roots)}
 
 ${renderSteps([...outside, ...inside, reapStep()])}
 

@@ -1,9 +1,11 @@
+import type { HostRoots } from '../model/paths.ts';
 import { lines, sh, type ShellText, word } from '../model/shell.ts';
 import type { LaunchPlan } from './launch-plan.ts';
-import type { LaunchShare } from './launch-share.ts';
+import { type LaunchShare, makesRealFiles } from './launch-share.ts';
 import type { MountObservation } from './observation.ts';
-import { closeLocks, lockedShares, lockLocalShare } from './share-lock.ts';
+import { closeLocks, launcherLockFunctions, lockedShares, lockLocalShare } from './share-lock.ts';
 import { localSharePlace } from './share-places.ts';
+import { enterSource, refuseExposed } from './share-source.ts';
 
 interface LocalShare {
   readonly share: LaunchShare;
@@ -31,6 +33,14 @@ export function showsProc(plan: Pick<LaunchPlan, 'shares' | 'requests'>): boolea
   );
 }
 
+/** Part of the launcher's functions, where there are any. */
+export function localShareFunctions({ shares }: Pick<LaunchPlan, 'shares'>, roots: HostRoots): ShellText {
+  const own = localShares({ shares });
+  if (own.length === 0) return sh``;
+  const exposed = own.some(({ share }) => makesRealFiles(share)) ? [refuseExposed] : [];
+  return sh`\n\n${lines([enterSource, ...exposed])}${launcherLockFunctions(shares, roots)}`;
+}
+
 /**
  * Part of the step `view`: directories that QEMU serves itself, each entered and looked at, then mounted by what was looked at. Without
  * set-user-id programs and devices, and read-only where the guest only reads.
@@ -39,21 +49,19 @@ export function showLocalShares(plan: LaunchPlan): ShellText {
   const shown = localShares(plan);
   if (shown.length === 0) return sh``;
   return sh`
-  # show_share DIRECTORY PLACE OPTIONS: the directory itself, whatever its name leads to by then
+  # show_share DIRECTORY PLACE OPTIONS [real]: the directory itself, whatever its name leads to by then
   show_share() {
     mkdir -p -- "$view$2" || fail "cannot fill $view"
     (
-      [ -e "$1" ] || [ -L "$1" ] || fail "$1 is not there: make it (mkdir -p $1), with the owner and mode that the guest is to find"
-      [ -d "$1" ] || fail "$1 is no directory: only directories are shared"
-      cd -P -- "$1" || fail "cannot enter $1"
-      [ "$(pwd -P)" = "$1" ] || fail "$1 leads over a symbolic link: give the directory's own path, $(pwd -P)"
+      source=$1 record=$run/share-\${2##*/}.source
+      enter_source
       case ,$3, in *,ro,*) ;; *)
         setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
-          fail "the guest's user may not write to $1: give it to uid $uid (chown $uid), or share it readonly" ;;
+          fail "the guest's user may not write to $source: give it to uid $uid (chown $uid), or share it readonly" ;;
       esac
-      stat -c '%d %i' -- . >"$run/share-\${2##*/}.source" || fail "cannot write the record of $1"
+      [ "\${4-}" != real ] || refuse_exposed
       mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" ||
-        fail "cannot mount $1 for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
+        fail "cannot mount $source for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
     ) || exit
   }
 ${lines([...shown.map(showShare), ...lockedShares(plan.shares).map(lockLocalShare)])}`;
@@ -61,7 +69,8 @@ ${lines([...shown.map(showShare), ...lockedShares(plan.shares).map(lockLocalShar
 
 function showShare({ share, index }: LocalShare): ShellText {
   const options = share.readonly ? 'ro,nosuid,nodev' : 'nosuid,nodev';
-  return sh`  show_share ${word(share.source)} ${word(localSharePlace(index))} ${word(options)}`;
+  const real = makesRealFiles(share) ? sh` real` : sh``;
+  return sh`  show_share ${word(share.source)} ${word(localSharePlace(index))} ${word(options)}${real}`;
 }
 
 /** Part of the last command, between the pid namespace and what QEMU is started by: a /proc, and no lock for QEMU. */

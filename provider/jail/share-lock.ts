@@ -16,18 +16,25 @@ export const lockFunctions: ShellText = sh`lock_of() {
   case $device:$inode in :* | *: | *[!0-9:]*) return 1 ;; esac
   lock=$locks/share-$device-$inode.lock
 }
-# Goes with the last who has it
+# Goes with the last who has it; nothing that is done after that keeps others waiting
 leave_lock() {
   lock_of "$1" && [ -f "$lock" ] || return 0
-  { command exec 4>>"$lock" && flock -n -x 4; } || return 0
-  rm -f -- "$lock"
+  command exec 4>>"$lock" || return 0
+  ! flock -n -x 4 || rm -f -- "$lock"
+  exec 4>&-
 }`;
 
-/** Takes the lock `$lock` on a descriptor, as `$how` says; one whose file was removed meanwhile is none. */
+/** How long somebody else may have the lock before that counts as writing to the directory. */
+const patienceSeconds = 2;
+
+/**
+ * Takes the lock `$lock` on a descriptor, as `$how` says; one whose file was removed meanwhile is none. Who leaves has it too for a moment, and
+ * a guest that is about to be over a little longer: neither is a reason to refuse.
+ */
 export function takeLock(descriptor: number): ShellText {
   return sh`  while :; do
     command exec ${descriptor}>>"$lock" || fail "cannot open $lock"
-    flock -n "$how" ${descriptor} || fail "another guest writes to $source; where both may, say writers = many in both"
+    flock -w ${patienceSeconds} "$how" ${descriptor} || fail "another guest writes to $source; where both may, say writers = many in both"
     [ ! "$lock" -ef /proc/self/fd/${descriptor} ] || break
   done`;
 }
@@ -65,7 +72,7 @@ export function lockedShares(shares: readonly LaunchShare[]): readonly LockedSha
 /** Part of the launcher's functions, where there is such a share. */
 export function launcherLockFunctions(shares: readonly LaunchShare[], roots: HostRoots): ShellText {
   if (lockedShares(shares).length === 0) return sh``;
-  return sh`\n\nlocks=${word(roots.run)}\n${lockFunctions}`;
+  return sh`\nlocks=${word(roots.run)}\n${lockFunctions}`;
 }
 
 /** When the guest is over. */

@@ -1,5 +1,4 @@
 import type { LaunchPlan } from '../jail/launch-plan.ts';
-import type { LaunchShare } from '../jail/launch-share.ts';
 import { qemuOptionValue } from '../jail/qemu-option.ts';
 import { localSharePlace, sharePlaces } from '../jail/share-places.ts';
 import { defaultRoots, type HostRoots } from '../model/paths.ts';
@@ -12,12 +11,10 @@ export function deviceOn(machine: string, name: string): string {
 /** QEMU's arguments for a guest's shares. It connects to helpers while it is still root, before it has a chroot. */
 export function shareArguments(
   guest: string,
-  { shares, requests }: Pick<LaunchPlan, 'shares' | 'requests'>,
+  { shares }: Pick<LaunchPlan, 'shares'>,
   machine: string,
   roots: HostRoots = defaultRoots,
 ): readonly string[] {
-  const placeOf = ({ source }: LaunchShare, index: number) =>
-    requests['mount-namespace'] === 'on' ? localSharePlace(index) : source;
   // virtio as it was before 1.0, which a microvm has unless told otherwise, virtiofsd does not speak
   const modern = machine === 'microvm' && shares.some(({ driver }) => driver.kind === 'virtiofs');
   const devices = shares.flatMap((share, index) => {
@@ -40,7 +37,7 @@ export function shareArguments(
         return [
           ...[
             '-fsdev',
-            `local,id=${id},path=${qemuOptionValue(placeOf(share, index))},security_model=${share.driver.securityModel},multidevs=remap${readonly}`,
+            `local,id=${id},path=${localSharePlace(index)},security_model=${share.driver.securityModel},multidevs=remap${readonly}`,
           ],
           ...['-device', `${deviceOn(machine, 'virtio-9p')},fsdev=${id},mount_tag=${tag}`],
         ];

@@ -65,8 +65,12 @@ export interface Kind<S extends z.ZodObject, D> {
   readonly want: (wish: Wish<S>, snapshot: HostSnapshot | undefined) => Promise<Result<D>>;
   /** What a known host cannot give, whatever is done on it first: errors of the plan. */
   readonly obstacles: (desired: D, snapshot: HostSnapshot) => readonly Diagnostic[];
-  /** Warnings about what is to be made, by what a known host shows. What `work` changes has its own among its warnings. */
-  readonly cautions?: (desired: D, snapshot: HostSnapshot) => readonly Diagnostic[];
+  /** Warnings about what is made or changed, by what a known host shows. `prior`: what it was, or what it takes the place of; `null` where it is new. */
+  readonly cautions?: (
+    desired: D,
+    snapshot: HostSnapshot,
+    prior: ObjectValue | null,
+  ) => readonly Diagnostic[];
   /** What would be done: with the reasons, or why it cannot be. Warnings are shown in the plan. */
   readonly work: (desired: D, snapshot: HostSnapshot) => Result<Work>;
   /** Objects of the fleet that cannot do without it. While there are any it is not taken away, and a replacement leaves it in place. */

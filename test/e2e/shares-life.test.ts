@@ -3,6 +3,7 @@ import { shareServiceUnit, shareSocketUnit } from '../../provider/jail/share-pla
 import { guestPlaces } from '../../provider/jail/places.ts';
 import { guestUnit } from '../../provider/model/paths.ts';
 import { sh, word } from '../../provider/model/shell.ts';
+import { containerStates } from '../container-host.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
 import { Core, faultsOf, pending, placeKernels } from './core.fixture.ts';
@@ -193,6 +194,25 @@ systemctl start ${word(guestUnit('web1'))}`);
 rm -rf -- ${word(`${closedDirectory}/p`)}; [ ! -d /srv/moved ] || mv /srv/moved ${word(`${closedDirectory}/p`)}
 mkdir -p ${word(`${closedDirectory}/p`)}; chmod 0700 ${word(closedDirectory)}; chmod 0755 ${word(`${closedDirectory}/p`)}`);
     await core.converge(wish());
+  });
+
+  it('QEMU itself by security_model none makes real files there: users of the host who can get at it are a reason not to start', async () => {
+    const none = shareOf('l', { driver: 'local', securityModel: 'none' });
+    const isolation = { off: ['chroot'], mayBeMissing: [], hostDevMounts: false } as const;
+    const open = new Core(lab.host, 'first', { ...containerStates, chroot: 'off' });
+    const real = open.wish([open.guest('web1', { shares: [none], isolation })]);
+    await open.converge(real);
+    await lab.host.run(sh`systemctl stop ${word(guestUnit('web1'))}
+mkdir /srv/seen; mount --bind ${word(none.source)} /srv/seen
+systemctl start ${word(guestUnit('web1'))} || :`);
+    await until(async () => (await runningUnits()).length === 0);
+    expect((await launchError()).stdout).toBe(
+      `view: ${none.source} is written to for a guest, and users of the host can get at it at /srv/seen: mount it there with nosuid and nodev, or let only root enter a directory above that (chmod 0700)\n`,
+    );
+    await lab.host.run(sh`mount -o remount,bind,nosuid,nodev /srv/seen`);
+    await open.converge(real);
+    await open.link.close();
+    await lab.host.run(sh`umount /srv/seen; rmdir /srv/seen`);
   });
 
   it('one writer alone, unless both say otherwise; what QEMU serves itself is no exception', async () => {

@@ -71,6 +71,25 @@ describe('a guest with shares, by terraform', () => {
     await lab.host.run(sh`rmdir /srv/open`);
   });
 
+  it('is told the same, once, where a plan replaces it: what it loses, and who else gets at its directories', async () => {
+    await lab.host.run(sh`mkdir -p /srv/seen; mount --bind /srv/closed/inbox /srv/seen`);
+    const whole = await configured([docs, inbox]);
+    const resource = whole['resource'] as Readonly<Record<string, Readonly<Record<string, Configuration>>>>;
+    const files1 = resource['stockade_guest']?.['files1'];
+    const renamed = { ...files1, name: 'files2', isolation: { off: ['ipc-namespace'] } };
+    workspace.write({ ...whole, resource: { ...resource, stockade_guest: { files1: renamed } } });
+    const { actions, output } = await workspace.plan();
+    expect(actions).toMatchObject({ [guest]: 'delete,create' });
+    const said = [
+      /guest files2 loses: [^:]*ipc/g,
+      /\/srv\/closed\/inbox is written to by root for the guest, and is seen at \/srv\/seen too/g,
+    ];
+    expect(said.map((words) => output.match(words)?.length)).toEqual([1, 1]);
+    // the guest whose place it takes has given it up by then
+    expect(output).not.toContain('is written to by share inbox of guest files1 too');
+    await lab.host.run(sh`umount /srv/seen; rmdir /srv/seen`);
+  });
+
   it('gives a directory that it writes to to another guest within one apply', async () => {
     const both = await stack({ hosts: inventory(lab.host), guests: ['files1', 'files2'] });
     const resource = both['resource'] as Readonly<Record<string, Readonly<Record<string, Configuration>>>>;

@@ -226,6 +226,24 @@ describe('what a host cannot serve is an error of the plan that names what to do
     expect(launchShares(guest, host)).toEqual([]);
   });
 
+  it.each(['auto', 'local'] as const)(
+    'QEMU itself, by %s, where the guest is among the mounts of its host',
+    (driver) => {
+      const isolation = { off: ['mount-namespace'], mayBeMissing: [], hostDevMounts: false } as const;
+      const guest = sampleGuest({ shares: [sampleShare({ driver })], isolation });
+      expect(guestObstacles(guest, hostOf('7.2', []))).toMatchObject([
+        {
+          ...{ severity: 'error', code: 'share-not-available', path: ['shares', 0, 'driver'] },
+          summary: expect.stringContaining('mount-namespace is in isolation.off') as string,
+          hint: expect.stringMatching(/virtiofsd/) as string,
+        },
+      ]);
+      expect(launchShares(guest, hostOf('7.2', []))).toEqual([]);
+      const by = launchShares(guest, hostOf('7.2', ['proxy'])).map((share) => share.driver.kind);
+      expect(by).toEqual(driver === 'auto' ? ['proxy'] : []);
+    },
+  );
+
   it('at the share that it is about; the others are served', () => {
     const shares = [sampleShare(), sampleShare({ tag: 'b', driver: 'proxy' })];
     const [guest, host] = [sampleGuest({ shares }), hostOf('10.0', ['rust'])];

@@ -105,7 +105,7 @@ const share = (source: string, change: Partial<GuestShare> = {}): GuestShare => 
 function codes(
   asked: GuestShare,
   known: ShareSourceFacts | undefined,
-  kind: 'proxy' | 'virtiofs' | 'local' | 'none' = 'proxy',
+  kind: 'proxy' | 'virtiofs' | 'local' | 'local-none' | 'none' = 'proxy',
 ): readonly string[] {
   const { tag, source, readonly, maxFileMib } = asked;
   const base = { tag, source, readonly, maxFileMib, onlyWriter: false };
@@ -116,6 +116,7 @@ function codes(
       ...{ uidMap: [], gidMap: [] },
     },
     local: { kind: 'local', securityModel: 'mapped-file' },
+    'local-none': { kind: 'local', securityModel: 'none' },
     none: undefined,
   };
   const driver = drivers[kind];
@@ -171,6 +172,7 @@ describe('what root writes for a guest is out of the reach of users', () => {
     ['proxy', ['share-source-exposed']],
     ['virtiofs', ['share-source-exposed']],
     ['local', []],
+    ['local-none', ['share-source-exposed']],
     ['none', []],
   ] as const)('with %s', (kind, expected) => {
     expect(codes(share('/srv/x'), open, kind)).toEqual(expected);
@@ -209,6 +211,26 @@ describe('what root writes for a guest is out of the reach of users', () => {
     expect(seen('/srv/disk/x/y', { '/srv/disk/x': 0o40700 })).toEqual([]);
     expect(seen('/srv/disk/x/y', { '/srv/disk': 0o40700 })).toHaveLength(1);
     expect(seen('/srv/disk/x/y', {}, true)).toEqual([]);
+  });
+  it.each([
+    ['mapped-file', []],
+    [
+      'none',
+      [
+        expect.stringContaining(
+          "/srv/disk/x is written to by the guest's user, and is seen at /mnt/seen",
+        ) as string,
+      ],
+    ],
+  ] as const)('by QEMU itself with %s', (securityModel, expected) => {
+    const asked = share('/srv/disk/x');
+    const served = [{ ...asked, onlyWriter: true, driver: { kind: 'local', securityModel } as const }];
+    const said = shareSourceCautions(
+      sampleGuest({ shares: [asked] }),
+      new Map([['/srv/disk/x', facts('/srv/disk/x')]]),
+      served,
+    );
+    expect(said.map(({ summary }) => summary)).toEqual(expected);
   });
   it('where that is seen: not below another directory, nor behind its own mount', () => {
     expect(seen('/srv/disk/z')).toEqual([]);
@@ -327,5 +349,5 @@ describe.each(['dash', 'bash'])('the section, run by %s', (shell) => {
     expect([...parseShareSources(stdout, many).values()].every(({ parts }) => parts === undefined)).toBe(
       true,
     );
-  });
+  }, 60_000);
 });

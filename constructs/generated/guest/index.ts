@@ -1678,7 +1678,7 @@ export interface GuestShares {
   */
   readonly securityModel?: string;
   /**
-  * The directory: an absolute path on the host, no symbolic link, not on a network file system, not inside what another guest writes to. One that is written to lies on a mount with nosuid and nodev, or below a directory that only root may enter (but with `local`): a guest's root makes files there that are root's.
+  * The directory: an absolute path on the host, no symbolic link, not on a network file system, not inside what another guest writes to. One that is written to lies on a mount with nosuid and nodev, or below a directory that only root may enter (but with `local` of a mapped model): a guest's root makes files there that are root's.
   */
   readonly source: string;
   /**

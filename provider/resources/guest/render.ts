@@ -57,7 +57,7 @@ export function renderGuest(
     qemuBinary: qemu.binary,
     qemuArguments: [
       ...qemuArguments({ ...guest, sharedMemory }, files, qemu, roots),
-      ...shareArguments(guest.name, { shares, requests }, guest.machine, roots),
+      ...shareArguments(guest.name, { shares }, guest.machine, roots),
     ],
     confinement: qemuConfinement(qemu),
     vcpus: guest.vcpus,

@@ -20,12 +20,14 @@ export interface ShareLack {
 }
 
 type Machine = StoredGuest['machine'];
+/** What of a guest decides who can serve its shares. */
+export type Served = Pick<StoredGuest, 'machine' | 'isolation'>;
 
 /** Whether a driver can serve a share of a guest on this host. */
 export function shareOffer(
   name: ShareDriverName,
   share: GuestShare,
-  machine: Machine,
+  { machine, isolation }: Served,
   host: HostCapabilities,
 ): ShareOffer {
   const { qemu } = host;
@@ -36,7 +38,7 @@ export function shareOffer(
     case 'proxy':
       return proxyOffer(machine, host, qemu);
     case 'local':
-      return localOffer(share, machine, qemu);
+      return localOffer(share, machine, isolation, qemu);
   }
 }
 
@@ -123,7 +125,19 @@ function proxyOffer(machine: Machine, { proxyHelper }: HostCapabilities, qemu: Q
   };
 }
 
-function localOffer({ securityModel }: GuestShare, machine: Machine, qemu: QemuCapabilities): ShareOffer {
+function localOffer(
+  { securityModel }: GuestShare,
+  machine: Machine,
+  { off }: StoredGuest['isolation'],
+  qemu: QemuCapabilities,
+): ShareOffer {
+  // the launcher looks at the directory, locks it and shows QEMU nothing but that where it makes the guest's own mounts
+  if (off.includes('mount-namespace')) {
+    return lack(
+      'QEMU serves a share itself only where the guest has mounts of its own: it would hold a directory among those of the host (mount-namespace is in isolation.off)',
+      `Take mount-namespace out of isolation.off, or choose driver = "virtiofs". ${installVirtiofsd}`,
+    );
+  }
   const device = deviceOn(machine, 'virtio-9p');
   if (!(qemu.fsdevDrivers.includes('local') && qemu.devices.includes(device))) {
     const text = `${nameOf(qemu)} was built without 9p (-fsdev local, device ${device})`;

@@ -1,4 +1,4 @@
-import type { LaunchShare } from '../../jail/launch-share.ts';
+import { type LaunchShare, makesRealFiles } from '../../jail/launch-share.ts';
 import { describeAddress } from '../../model/address.ts';
 import { caution, type Diagnostic, problem } from '../../model/diagnostic.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
@@ -29,8 +29,24 @@ const kernelTypes: ReadonlySet<string> = new Set([
   ...['debugfs', 'tracefs', 'configfs', 'bpf', 'pstore', 'efivarfs', 'binfmt_misc', 'nsfs', 'rpc_pipefs'],
 ]);
 
-const why =
-  "Whoever speaks the helper's protocol, and the root of a guest, make files there that are root's, also programs that run as root for whoever starts them and device nodes; users of the host who get at the directory could use them.";
+/** What is written to so that users of the host must not get at it, and why. */
+interface Written {
+  readonly by: string;
+  readonly why: string;
+}
+
+function writtenTo(share: LaunchShare | undefined): Written | undefined {
+  if (share === undefined || !makesRealFiles(share)) return undefined;
+  return share.driver.kind === 'local'
+    ? {
+        by: "by the guest's user",
+        why: "By security_model none what the root of a guest makes there is its user's on the host, also programs that run as that user for whoever starts them; users of the host who get at the directory could use them to get hold of the guest.",
+      }
+    : {
+        by: 'by root for the guest',
+        why: "Whoever speaks the helper's protocol, and the root of a guest, make files there that are root's, also programs that run as root for whoever starts them and device nodes; users of the host who get at the directory could use them.",
+      };
+}
 
 /**
  * What speaks against the directories that a guest shares, as far as the host was looked at: what is not known is not spoken of, the
@@ -44,24 +60,18 @@ export function shareSourceObstacles(
 ): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
   return guest.shares.flatMap(({ tag, source, readonly }, index) => {
-    const real = makesRealFiles(served.find((share) => share.tag === tag));
+    const written = writtenTo(served.find((share) => share.tag === tag));
     const facts = sources.get(plainPath(source));
     const fault =
       placeFault(source, roots, readonly) ??
       (facts && (mountFault(source, facts) ?? pathFault(source, facts))) ??
       spellingFault(source) ??
-      (facts && real && !readonly ? exposure(source, facts) : undefined);
+      (facts && written ? exposure(source, facts, written) : undefined);
     if (fault === undefined) return [];
     const { code, says, ...more } = fault;
     const at = { host: guest.host, resource, path: ['shares', index, 'source'] };
     return [problem(code, `${resource}: ${says}`, { ...at, ...more })];
   });
-}
-
-/** By `none` the guest's set-user-id files are real ones too, if those of its own user. */
-function makesRealFiles(share: LaunchShare | undefined): boolean {
-  if (share === undefined) return false;
-  return share.driver.kind !== 'local' || share.driver.securityModel === 'none';
 }
 
 /**
@@ -74,20 +84,20 @@ export function shareSourceCautions(
   served: readonly LaunchShare[],
 ): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
-  return guest.shares.flatMap(({ tag, source, readonly }, index) => {
+  return guest.shares.flatMap(({ tag, source }, index) => {
     const facts = sources.get(plainPath(source));
-    if (readonly || facts === undefined || !makesRealFiles(served.find((share) => share.tag === tag)))
-      return [];
+    const written = writtenTo(served.find((share) => share.tag === tag));
+    if (facts === undefined || written === undefined) return [];
     const first = facts.elsewhere.find(
       ({ options, common }) =>
         missingOptions(options).length > 0 && !(facts.parts ?? []).slice(-1 - common, -1).some(isRootsAlone),
     );
     if (first === undefined) return [];
-    const says = `${source} is written to by root for the guest, and is seen at ${first.path} too, on a mount without ${missingOptions(first.options).join(' and ')}`;
+    const says = `${source} is written to ${written.by}, and is seen at ${first.path} too, on a mount without ${missingOptions(first.options).join(' and ')}`;
     return [
       caution('share-source-elsewhere', `${resource}: ${says}`, {
         ...{ host: guest.host, resource, path: ['shares', index, 'source'] },
-        detail: `${why} The guest does not start unless only root may enter a directory above that place.`,
+        detail: `${written.why} The guest does not start unless only root may enter a directory above that place.`,
         hint: `Unmount it there, mount it there with nosuid and nodev, or let only root enter a directory above ${first.path} (chmod 0700).`,
       }),
     ];
@@ -184,7 +194,11 @@ function spellingFault(source: string): Fault | undefined {
 }
 
 /** Nobody but root gets at what a guest's root makes there, or it has no effect there. */
-function exposure(source: string, { parts, mount }: ShareSourceFacts): Fault | undefined {
+function exposure(
+  source: string,
+  { parts, mount }: ShareSourceFacts,
+  { by, why }: Written,
+): Fault | undefined {
   if (parts === undefined || mount === undefined) return undefined;
   const missing = missingOptions(mount.options);
   if (missing.length === 0) return undefined;
@@ -192,7 +206,7 @@ function exposure(source: string, { parts, mount }: ShareSourceFacts): Fault | u
   if (parts.some((part) => part.path !== plainPath(source) && isRootsAlone(part))) return undefined;
   return {
     code: 'share-source-exposed',
-    says: `${source} is written to by root for the guest, and users of the host can get at it`,
+    says: `${source} is written to ${by}, and users of the host can get at it`,
     detail: `${why} Its mount (${mount.type} on ${mount.point}) is without ${missing.join(' and ')}, and no directory above it is root's alone.`,
     hint: 'Put it on a mount with nosuid and nodev (of a file system that is mounted nowhere else without them), or below a directory of root that only root may enter (mkdir -m 0700 /srv/closed); or share it read-only.',
   };

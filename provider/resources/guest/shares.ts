@@ -6,9 +6,9 @@ import { maxDescriptorDisks } from '../../spec/disk-rules.ts';
 import { allowedDrivers } from '../../spec/share-rules.ts';
 import type { HostCapabilities } from '../../toolstacks/qemu/capabilities.types.ts';
 import { type GuestDesired, type GuestShare, guestAddress, type StoredGuest } from './desired.ts';
-import { type ShareLack, shareOffer } from './share-offers.ts';
+import { type Served, type ShareLack, shareOffer } from './share-offers.ts';
 
-type Sharing = Pick<StoredGuest, 'shares' | 'machine'>;
+type Sharing = Served & Pick<StoredGuest, 'shares'>;
 
 /** Who serves one share on its host, and why. */
 interface ShareChoice {
@@ -22,13 +22,13 @@ interface ShareChoice {
 }
 
 /** For each share the first driver of those it may have that the host can give: virtiofs, then proxy, then local. */
-export function chooseShares({ shares, machine }: Sharing, host: HostCapabilities): readonly ShareChoice[] {
-  return shares.map((share) => {
+export function chooseShares(guest: Sharing, host: HostCapabilities): readonly ShareChoice[] {
+  return guest.shares.map((share) => {
     const lacks: ShareLack[] = [];
     const why = (last: readonly string[]) =>
       [...new Set([...lacks.map(({ text }) => text), ...last])].join('; ');
     for (const name of allowedDrivers(share)) {
-      const offer = shareOffer(name, share, machine, host);
+      const offer = shareOffer(name, share, guest, host);
       if (offer.kind === 'served') return { share, driver: offer.driver, reason: why([offer.by]), lacks };
       lacks.push(offer);
     }

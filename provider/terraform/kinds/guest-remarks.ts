@@ -65,8 +65,12 @@ function foreseen(
   return isolationChange(before, { definition, missing, drivers: driversOn(spec, host) }, why);
 }
 
-function driversOn({ machine = 'q35', shares = [] }: Partial<GuestSpec>, host: HostCapabilities | undefined) {
-  return driversOf(host === undefined ? [] : launchShares({ machine, shares }, host));
+function driversOn(
+  { machine = 'q35', shares = [], isolation }: Partial<GuestSpec>,
+  host: HostCapabilities | undefined,
+) {
+  if (host === undefined) return driversOf([]);
+  return driversOf(launchShares({ machine, shares, isolation: guestIsolation(isolation) }, host));
 }
 
 function standingBefore(address: Address, { snapshot, prior }: Prospect): Standing | 'full' {

@@ -85,7 +85,7 @@ function driversInUse(facts: GuestFacts, snapshot: HostSnapshot): ObjectValue | 
 
 /** Who serves each share, and why, by the host as it is; null for a guest without, and on a host that is not known. */
 export function shareDrivers(
-  guest: Pick<StoredGuest, 'shares' | 'machine'> | undefined,
+  guest: Pick<StoredGuest, 'shares' | 'machine' | 'isolation'> | undefined,
   { facts }: HostSnapshot,
   fleet: string,
 ): ObjectValue | null {

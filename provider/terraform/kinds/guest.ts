@@ -80,14 +80,19 @@ function work(wanted: WantedGuest, snapshot: HostSnapshot): Result<Work> {
   if (users === undefined) return failure(withoutUsers(desired));
   const missing = new Map([...uploads].filter(([digest]) => !snapshot.files.has(digest)));
   const { change, operations } = workOnHost(desired, ready, snapshot, { users, uploads: missing });
-  return success({ change, operations }, change.action === 'noop' ? [] : cautions(desired, snapshot));
+  return success({ change, operations });
 }
 
-function cautions(desired: GuestDesired, snapshot: HostSnapshot): readonly Diagnostic[] {
-  const capabilities = capabilitiesFor(snapshot.facts, desired.fleet);
-  return cautionsOnHost(desired, capabilities, snapshot, {
-    sharing: otherGuests([desired], snapshot.guests),
-  });
+/** A guest whose place this one takes is none of the others: it is gone by then. */
+function cautions(
+  { desired }: WantedGuest,
+  snapshot: HostSnapshot,
+  prior: ObjectValue | null,
+): readonly Diagnostic[] {
+  const sharing = otherGuests([desired], snapshot.guests).filter(
+    ({ name }) => prior?.['host'] !== desired.host || prior['name'] !== name,
+  );
+  return cautionsOnHost(desired, capabilitiesFor(snapshot.facts, desired.fleet), snapshot, { sharing });
 }
 
 function nameOf(guest: Where): string {
@@ -128,7 +133,7 @@ export function guestKind(files: LocalFiles): Kind<typeof guestSchema, WantedGue
     want: (wish, snapshot) => want(files, wish, snapshot),
     sources,
     obstacles,
-    cautions: ({ desired }, snapshot) => cautions(desired, snapshot),
+    cautions,
     work,
     remarks: guestRemarks,
     dependents: () => [],

@@ -64,16 +64,24 @@ export async function planResource<S extends z.ZodObject, D>(
   };
 }
 
+/**
+ * A replacement is planned twice: with what there is, then as if it were made. Of the second answer Terraform shows errors alone (its
+ * node_resource_abstract_instance.go, `plan`), so what people should know is said in the first.
+ */
+function isMadeAnew({ action, requiresReplace }: PlanRequest): boolean {
+  return action === 'create' || requiresReplace.length > 0;
+}
+
 /** Where no operations are planned upon what the host shows: it is made, or the definition is all there is to go by. */
 function remarksOf<S extends z.ZodObject, D>(
   kind: Kind<S, D>,
   address: Address,
-  { action, prior, config, requiresReplace }: PlanRequest,
+  request: PlanRequest,
   planned: ObjectValue,
   prospect: Prospect,
 ): readonly Diagnostic[] {
-  if (action === 'update' && (requiresReplace.length > 0 || isSame(planned, prior))) return [];
-  return kind.remarks?.(address, config, prospect) ?? [];
+  if (!isMadeAnew(request) && isSame(planned, request.prior)) return [];
+  return kind.remarks?.(address, request.config, prospect) ?? [];
 }
 
 /** The host, if it can be asked. A host that is to be made in the same run does not answer yet, and need not. */
@@ -110,19 +118,19 @@ function outlook<S extends z.ZodObject, D>(
   const obstacles = kind.obstacles(desired, snapshot);
   const address = kind.address(request.planned);
   if (obstacles.length > 0 || address === undefined) return pluginDiagnostics(obstacles);
-  const { action, prior, config } = request;
-  if (action === 'create') {
-    const remarks = remarksOf(kind, address, request, request.planned, prospect);
-    return pluginDiagnostics([...remarks, ...(kind.cautions?.(desired, snapshot) ?? [])]);
-  }
-  if (request.requiresReplace.length > 0) return [];
+  const { prior, config } = request;
+  const told = (known: Prospect) => [
+    ...(kind.remarks?.(address, config, known) ?? []),
+    ...(kind.cautions?.(desired, snapshot, prior) ?? []),
+  ];
+  if (isMadeAnew(request)) return pluginDiagnostics(told(prospect));
   const found = kind.find(snapshot, address, prospect.fleet, prior ?? {});
   if (found === undefined) return [];
   const work = kind.work(desired, snapshot);
   if (!work.ok) return pluginDiagnostics(work.diagnostics);
   const { change } = work.value;
-  const remarks = change.action === 'noop' ? [] : kind.remarks?.(address, config, { ...prospect, change });
-  return pluginDiagnostics([...announcements(change), ...(remarks ?? []), ...work.warnings]);
+  const more = change.action === 'noop' ? [] : told({ ...prospect, change });
+  return pluginDiagnostics([...announcements(change), ...more, ...work.warnings]);
 }
 
 /** What was made under another fleet's name is that fleet's on the host, whatever the configuration says now. */

@@ -58,6 +58,18 @@ const cases: readonly (readonly [string, LaunchPlan])[] = [
       ],
     }),
   ],
+  [
+    'local-share-none',
+    planOf('10.0', {
+      requests: { ...samplePlanParts.requests, chroot: 'off' },
+      shares: [
+        {
+          ...{ tag: 'w', source: '/srv/w', readonly: false, onlyWriter: false },
+          ...{ maxFileMib: 2048, driver: { kind: 'local', securityModel: 'none' } },
+        },
+      ],
+    }),
+  ],
   ['no-time-to-shut-down', planOf('7.2', { shutdownTimeoutSeconds: 0 })],
 ];
 

@@ -54,13 +54,6 @@ const cases: Readonly<Record<string, Case>> = {
     host: { ...sampleHost, qemu: qemuOfVersion['10.0'] },
     guest: { shares: [sampleShare(), sampleShare({ tag: 'w', source: '/srv/w', ...written })] },
   },
-  'local-without-its-own-mounts': {
-    host: debian13,
-    guest: {
-      shares: [sampleShare({ driver: 'local', source: odd })],
-      isolation: { off: ['mount-namespace', 'private-dev'], mayBeMissing: [], hostDevMounts: false },
-    },
-  },
   labelled: {
     host: { ...debian12, ...apparmor },
     guest: { shares: [proxy, sampleShare({ tag: 'v', driver: 'virtiofs' })] },
@@ -131,5 +124,5 @@ describe.each(served)('helpers of shares: $name', ({ name, plan, shareFiles }) =
 
 it('QEMU serves what has no helper: nothing is started for it', () => {
   const without = all.filter(({ name }) => name.startsWith('local'));
-  expect(without.map(({ shareFiles }) => shareFiles)).toEqual([[], []]);
+  expect(without.map(({ shareFiles }) => shareFiles)).toEqual([[]]);
 });

@@ -162,6 +162,14 @@ logger_process() {
   ) &
 }
 
+# enter_source: goes to the directory $source, to which no link leads, and records in $record which one that is: DEVICE INODE
+enter_source() {
+  [ -e "$source" ] || [ -L "$source" ] || fail "$source is not there: make it (mkdir -p $source), with the owner and mode that the guest is to find"
+  [ -d "$source" ] || fail "$source is no directory: only directories are shared"
+  cd -P -- "$source" || fail "cannot enter $source"
+  [ "$(pwd -P)" = "$source" ] || fail "$source leads over a symbolic link: give the directory's own path, $(pwd -P)"
+  stat -c '%d %i' -- . >"$record" || fail "cannot write $record"
+}
 locks=/run/stockade
 lock_of() {
   device='' inode=''
@@ -169,11 +177,12 @@ lock_of() {
   case $device:$inode in :* | *: | *[!0-9:]*) return 1 ;; esac
   lock=$locks/share-$device-$inode.lock
 }
-# Goes with the last who has it
+# Goes with the last who has it; nothing that is done after that keeps others waiting
 leave_lock() {
   lock_of "$1" && [ -f "$lock" ] || return 0
-  { command exec 4>>"$lock" && flock -n -x 4; } || return 0
-  rm -f -- "$lock"
+  command exec 4>>"$lock" || return 0
+  ! flock -n -x 4 || rm -f -- "$lock"
+  exec 4>&-
 }
 
 # Who the guest runs as: leased by the host, never 0, nobody's (65534) or the "no change" of setuid (65535)
@@ -357,21 +366,19 @@ step_view() {
   } >"$run/fstab"
   [ $# -eq 0 ] || cp -P -- "$@" "$view/" || fail "cannot fill $view"
   mount --all --fstab "$run/fstab" || fail 'cannot mount what the guest is to see'
-  # show_share DIRECTORY PLACE OPTIONS: the directory itself, whatever its name leads to by then
+  # show_share DIRECTORY PLACE OPTIONS [real]: the directory itself, whatever its name leads to by then
   show_share() {
     mkdir -p -- "$view$2" || fail "cannot fill $view"
     (
-      [ -e "$1" ] || [ -L "$1" ] || fail "$1 is not there: make it (mkdir -p $1), with the owner and mode that the guest is to find"
-      [ -d "$1" ] || fail "$1 is no directory: only directories are shared"
-      cd -P -- "$1" || fail "cannot enter $1"
-      [ "$(pwd -P)" = "$1" ] || fail "$1 leads over a symbolic link: give the directory's own path, $(pwd -P)"
+      source=$1 record=$run/share-${2##*/}.source
+      enter_source
       case ,$3, in *,ro,*) ;; *)
         setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
-          fail "the guest's user may not write to $1: give it to uid $uid (chown $uid), or share it readonly" ;;
+          fail "the guest's user may not write to $source: give it to uid $uid (chown $uid), or share it readonly" ;;
       esac
-      stat -c '%d %i' -- . >"$run/share-${2##*/}.source" || fail "cannot write the record of $1"
+      [ "${4-}" != real ] || refuse_exposed
       mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" ||
-        fail "cannot mount $1 for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
+        fail "cannot mount $source for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
     ) || exit
   }
   show_share '/srv/it'\''s a "share", 100% $(x)' /share/0 ro,nosuid,nodev
@@ -380,7 +387,7 @@ step_view() {
   lock_of "$run"/share-1.source || fail "cannot read the record of $source"
   while :; do
     command exec 9>>"$lock" || fail "cannot open $lock"
-    flock -n "$how" 9 || fail "another guest writes to $source; where both may, say writers = many in both"
+    flock -w 2 "$how" 9 || fail "another guest writes to $source; where both may, say writers = many in both"
     [ ! "$lock" -ef /proc/self/fd/9 ] || break
   done
   umask 077
