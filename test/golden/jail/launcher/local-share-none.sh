@@ -94,15 +94,22 @@ stockade_hold() {
 stockade_untrusted() {
   untrusted_left=$#
   while [ "$untrusted_left" -gt 0 ]; do
-    untrusted=$1 untrusted_left=$((untrusted_left - 1))
+    way=$1 at='' links=0 untrusted_left=$((untrusted_left - 1))
     shift
-    [ -f "$untrusted" ] || { printf '%s is no regular file' "$untrusted"; return 0; }
-    while [ -n "$untrusted" ]; do
-      set -- "$@" "$untrusted"
-      untrusted=${untrusted%/*}
+    [ -f "$way" ] || { printf '%s is no regular file' "$way"; return 0; }
+    while [ -n "$way" ]; do
+      name=${way%%/*}
+      case $way in */*) way=${way#*/} ;; *) way='' ;; esac
+      case $name in '' | .) continue ;; ..) at=${at%/*}; continue ;; esac
+      set -- "$@" "$at/$name"
+      [ -L "$at/$name" ] || { at=$at/$name; continue; }
+      links=$((links + 1))
+      target=$(readlink -- "$at/$name") && [ "$links" -le 40 ] || { printf 'the link %s cannot be followed' "$at/$name"; return 0; }
+      case $target in /*) at='' ;; esac
+      way=$target/$way
     done
   done
-  find "$@" / -maxdepth 0 '(' ! -uid 0 -o -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o ! -type l -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
     printf 'find has failed'
 }
 
@@ -377,7 +384,7 @@ step_namespaces() {
     /bin/sh "$launcher" inside "$uid" "$gid" "$shared" "$logger_uid" "$logger_gid"
 }
 
-# What runs or is opened as root is root's alone, all the way up; used by the names that were looked at
+# What runs or is opened as root is root's alone, and so is the way there; used by the names that were looked at
 step_trusted_files() {
   step=trusted-files code=49
   set -- /usr/bin/qemu-system-x86_64 /k/vmlinuz /k/initrd
@@ -390,7 +397,7 @@ step_trusted_files() {
   } <<END
 $found
 END
-  refused=$(stockade_untrusted "$qemu_binary" "$guest_kernel" "$guest_initrd")
+  refused=$(stockade_untrusted "$@")
   [ -z "$refused" ] || fail "$refused: root must own it and all directories above it (chown root), and nobody else may write there (chmod go-w)"
 }
 
