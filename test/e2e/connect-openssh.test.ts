@@ -366,7 +366,6 @@ describe('certificates', () => {
 
 describe('a jump host', () => {
   let jump: Sshd;
-  let target: OpensshTarget;
   beforeAll(async () => {
     jump = await Sshd.start(['ed25519']);
     execFileSync('cp', [join(sshd.directory, 'authorized_keys'), join(jump.directory, 'authorized_keys')]);
@@ -383,8 +382,8 @@ describe('a jump host', () => {
     });
 
   it('brings us to the host, over one connection each', async () => {
-    target = through();
-    const connection = open(target);
+    await orphan.ended;
+    const connection = open(through());
     for (let turn = 0; turn < 3; turn++) succeeded(await connection.exec(sh`true`, limits));
     expect(jump.sessions()).toHaveLength(1);
     expect(sshd.sessions()).toHaveLength(1);
