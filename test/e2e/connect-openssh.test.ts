@@ -48,10 +48,11 @@ beforeAll(async () => {
 });
 afterEach(closeAll);
 afterAll(async () => {
+  await orphan.ended;
   await sshd.stop();
   if (runtimeDirectory === undefined) delete process.env['XDG_RUNTIME_DIR'];
   else process.env['XDG_RUNTIME_DIR'] = runtimeDirectory;
-  rmSync(place, { recursive: true, force: true });
+  for (const one of [place, orphan.directory]) rmSync(one, { recursive: true, force: true });
 });
 
 const says = async (target: OpensshTarget) => await open(target).exec(sh`echo here`, limits);
@@ -641,7 +642,6 @@ describe('nothing is left', () => {
     expect(orphan.masters).toHaveLength(1);
     expect(await orphan.ended).toBeLessThan(15_000);
     expect(readdirSync(orphan.directory)).toEqual([]);
-    rmSync(orphan.directory, { recursive: true });
   });
 
   it('of those that were closed', async () => {
