@@ -7,10 +7,16 @@ type Own<Generated, Taken extends PropertyKey> = Omit<Generated, keyof Terraform
  * Properties of a construct: the help texts of the generated bindings (which have them from the spec), the types of the spec itself, which
  * are narrower: `'kvm' | 'tcg'` where Terraform knows only `string`. So in objects and lists inside too. Everything is read-only.
  */
-export type Described<Generated, Spec, Taken extends PropertyKey = never> = {
-  readonly [Key in keyof Own<Generated, Taken>]: Key extends keyof Spec
-    ? Narrowed<Own<Generated, Taken>[Key], Spec[Key]>
-    : Own<Generated, Taken>[Key];
+export type Described<Generated, Spec, Taken extends PropertyKey = never> = DescribedObject<
+  Own<Generated, Taken>,
+  Spec
+>;
+
+/** The same of an object inside a configuration: what is called like one of Terraform's arguments (`connection`) is the object's own. */
+export type DescribedObject<Generated, Spec> = {
+  readonly [Key in keyof Generated]: Key extends keyof Spec
+    ? Narrowed<Generated[Key], Spec[Key]>
+    : Generated[Key];
 };
 
 /** One property: keys and their help texts as generated, the rest as the spec has it. */

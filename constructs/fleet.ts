@@ -3,7 +3,7 @@ import { Construct } from 'constructs';
 import type { z } from 'zod';
 import { type FleetInput, fleetSchema, type hostEntrySchema } from '../provider/spec/fleet.ts';
 import { refuseUnlessValid } from './check.ts';
-import { defined, type Described } from './described.ts';
+import { defined, type Described, type DescribedObject } from './described.ts';
 import { CommandGate, type CommandGateProps } from './command-gate.ts';
 import { withPathsFromHere } from './files.ts';
 import { EvidenceGate, type EvidenceGateProps, type Gate } from './gate.ts';
@@ -15,7 +15,7 @@ import {
 import { installProviderAtSynth } from './install/at-synth.ts';
 
 /** How one host is reached: an entry of the inventory. */
-export type HostEntryProps = Described<StockadeProviderHosts, z.input<typeof hostEntrySchema>>;
+export type HostEntryProps = DescribedObject<StockadeProviderHosts, z.input<typeof hostEntrySchema>>;
 
 /** The owner of everything made on hosts, and the inventory. */
 export interface StockadeFleetProps extends Described<StockadeProviderConfig, FleetInput, 'hosts' | 'alias'> {

@@ -38,7 +38,7 @@ hosts:
     user: ${value(user)}${sudo ? '\n    sudo: true # the user is not root and may run "sudo -n"' : ''}
     # The host's key is always verified: give it here (hostKey: "ssh-ed25519 AAAA…"), or a file that has it.
     ${hostKey === undefined ? `knownHostsFile: ${value(knownHosts)}` : `hostKey: ${value(hostKey)}`}
-    # Or: agent: true
+    # Or: agent: true. Or: connection: openssh, and the configuration of ssh says the rest (certificates, jump hosts).
     privateKeyFile: ${value(key)}
 
 # The users that guests run as, one for each: no two guests share one, and none has a shell, a home or a password.

@@ -7,11 +7,14 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import ssh2 from 'ssh2';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { OpensshTarget } from '../../provider/connect/target.ts';
 import { Redacted } from '../../provider/model/redacted.ts';
@@ -45,10 +48,11 @@ beforeAll(async () => {
 });
 afterEach(closeAll);
 afterAll(async () => {
+  await orphan.ended;
   await sshd.stop();
   if (runtimeDirectory === undefined) delete process.env['XDG_RUNTIME_DIR'];
   else process.env['XDG_RUNTIME_DIR'] = runtimeDirectory;
-  rmSync(place, { recursive: true, force: true });
+  for (const one of [place, orphan.directory]) rmSync(one, { recursive: true, force: true });
 });
 
 const says = async (target: OpensshTarget) => await open(target).exec(sh`echo here`, limits);
@@ -366,7 +370,6 @@ describe('certificates', () => {
 
 describe('a jump host', () => {
   let jump: Sshd;
-  let target: OpensshTarget;
   beforeAll(async () => {
     jump = await Sshd.start(['ed25519']);
     execFileSync('cp', [join(sshd.directory, 'authorized_keys'), join(jump.directory, 'authorized_keys')]);
@@ -383,8 +386,8 @@ describe('a jump host', () => {
     });
 
   it('brings us to the host, over one connection each', async () => {
-    target = through();
-    const connection = open(target);
+    await orphan.ended;
+    const connection = open(through());
     for (let turn = 0; turn < 3; turn++) succeeded(await connection.exec(sh`true`, limits));
     expect(jump.sessions()).toHaveLength(1);
     expect(sshd.sessions()).toHaveLength(1);
@@ -433,6 +436,57 @@ describe('a jump host', () => {
     expect(late.summary).toContain('through its jump host within 1 s (time-out)');
     await until('the end of the programs', 5, () => sshProcesses().length === 0);
     await mute.stop();
+  });
+});
+
+describe('a host that makes the program talk', () => {
+  const logs = () =>
+    readdirSync('/proc/self/fd').flatMap((name) => {
+      try {
+        const isLog = /stockade-ssh-\w+\/log \(deleted\)$/.test(readlinkSync(`/proc/self/fd/${name}`));
+        return isLog ? [statSync(`/proc/self/fd/${name}`).size] : [];
+      } catch {
+        return [];
+      }
+    });
+
+  it('does not fill our disk with what it says', async () => {
+    const hostKeys = [readFileSync(join(sshd.directory, 'host_ed25519'))];
+    const server = new ssh2.Server({ hostKeys }, (client) => {
+      client.on('error', () => undefined).on('authentication', (context) => context.accept());
+      client.on('session', (accept) => {
+        accept().on('exec', (start, _reject, { command }) => {
+          const channel = start();
+          channel.stderr.write(`${/stockade-[0-9a-f]{32}/.exec(command)?.[0] ?? ''} 4194304\n`);
+          // The program writes a line or two for each.
+          for (let turn = 0; turn < 12_000; turn++) {
+            client.forwardOut('127.0.0.1', 1, '127.0.0.1', 2, () => undefined);
+          }
+          setTimeout(() => {
+            channel.exit(0);
+            channel.end();
+          }, 1500);
+        });
+      });
+    });
+    const listener = await Listener.start((socket) => server.injectSocket(socket));
+    let [size, timesEmptied] = [0, 0];
+    const watch = setInterval(() => {
+      const now = Math.max(0, ...logs());
+      if (now < size) timesEmptied++;
+      size = now;
+    }, 10);
+    try {
+      const connection = open(sshd.opensshTarget({ port: listener.port }));
+      succeeded(await connection.exec(sh`true`, limits));
+      await until('the log being emptied', 5, () => timesEmptied > 0 && size <= 1024 * 1024);
+      expect(logs()).toHaveLength(1);
+    } finally {
+      clearInterval(watch);
+      await closeAll();
+      await listener.stop();
+    }
+    expect(logs()).toEqual([]);
   });
 });
 
@@ -588,7 +642,6 @@ describe('nothing is left', () => {
     expect(orphan.masters).toHaveLength(1);
     expect(await orphan.ended).toBeLessThan(15_000);
     expect(readdirSync(orphan.directory)).toEqual([]);
-    rmSync(orphan.directory, { recursive: true });
   });
 
   it('of those that were closed', async () => {

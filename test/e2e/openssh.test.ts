@@ -139,7 +139,7 @@ describe('the command line', () => {
 });
 
 describe('Terraform', () => {
-  it('applies over one connection, and finds its way back to a host that left the inventory', async () => {
+  it('applies, and finds its way back to a host that left the inventory', async () => {
     const hosts = {
       h2: hostEntry(inner, {
         connection: 'openssh',

@@ -49,14 +49,11 @@ describe('a host that is reached by the ssh program', () => {
     ]);
   });
 
-  it.each(['-oProxyCommand=id', 'a b', '$(id)', 'a;b', "it's", 'a`b`', '-x'])(
-    'is not called %j',
-    (name) => {
-      for (const field of ['address', 'user', 'proxyJump']) {
-        expect(openssh({ [field]: name })).toEqual([expect.stringMatching(`^hosts.h1.${field}: `)]);
-      }
-    },
-  );
+  it.each(['-oProxyCommand=id', 'a b', '$(id)', 'a;b', "it's", 'a`b`', '-x'])('is not called %j', (name) => {
+    for (const field of ['address', 'user', 'proxyJump']) {
+      expect(openssh({ [field]: name })).toEqual([expect.stringMatching(`^hosts.h1.${field}: `)]);
+    }
+  });
 
   it('has fields that mean nothing to the others', () => {
     for (const field of ['proxyJump', 'sshConfigFile', 'certificateFile']) {

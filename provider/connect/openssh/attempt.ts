@@ -1,4 +1,3 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { failure, success, type Diagnostic, type Result } from '../../model/diagnostic.ts';
 import { keyLine, parsePublicKeyLine } from '../keys.ts';
 import type { Link } from '../link.ts';
@@ -8,10 +7,10 @@ import { destination } from './destination.ts';
 import { type Failure, judge, notMultiplexed, programMissing } from './diagnose.ts';
 import { explainHostKey } from './host-key.ts';
 import { lastWordsOf, readLog, type Told } from './log.ts';
+import { LogFile } from './log-file.ts';
 import { linkOver } from './master.ts';
 import { openProxy } from './mux.ts';
-import type { Place } from './place.ts';
-import { type Ended, runSsh } from './program.ts';
+import { runSsh } from './program.ts';
 import { environmentOf, files, masterArguments, type Program, type Run, sshConfig } from './settings.ts';
 
 /** An answer for the caller. */
@@ -27,8 +26,6 @@ export interface Refused {
   readonly reason: string;
 }
 
-const keptLogBytes = 64 * 1024;
-
 /** What was learnt of the installed program. */
 let program: Program = { hasKnownHostsCommand: true };
 
@@ -40,14 +37,21 @@ export async function attempt(
 ): Promise<Done | Refused> {
   const run: Run = { ...wish, program };
   const { target, place } = run;
+  const log = new LogFile(place.path(files.log));
   const finished = await started(run, deadline);
   if (finished.kind === 'not-started') {
+    log.close();
     return done(failure(programMissing(target.host, finished.reason)));
   }
-  if (finished.exitCode === 0) return done(await linkTo(run, finished, warnings, deadline));
-  finished.release();
-  const { words } = readLog(place.named(finished.stderr()));
-  const told = readLog(place.named(logOf(place)));
+  const { exitCode, isLate, stderr, release } = finished;
+  const link =
+    exitCode === 0 && !isLate ? await linkTo(run, { release, log, warnings, deadline }) : undefined;
+  if (link?.ok) return done(link);
+  release();
+  const { words } = readLog(place.named(stderr()));
+  const told = readLog(place.named(log.head()));
+  log.close();
+  if (link !== undefined && !deadline.aborted) return done(link);
   if (
     program.hasKnownHostsCommand &&
     /option: knownhostscommand/i.test([...words, ...told.words].join('\n'))
@@ -55,12 +59,11 @@ export async function attempt(
     program = { hasKnownHostsCommand: false };
     return await attempt(wish, warnings, deadline);
   }
-  return await judged(run, { told, onTheWay: words, isLate: finished.isLate });
+  return await judged(run, { told, onTheWay: words, isLate: isLate || link !== undefined });
 }
 
 async function started(run: Run, deadline: AbortSignal) {
   const { target, place, round } = run;
-  rmSync(place.path(files.log), { force: true });
   place.write(files.config, sshConfig(run));
   if (target.trust.kind === 'pinned') place.write(files.pinned, pinnedHosts(target.trust.publicKeys));
   const keys = round?.keys ?? [];
@@ -80,30 +83,29 @@ function pinnedHosts(publicKeys: readonly string[]): string {
     .join('');
 }
 
-async function linkTo(
-  run: Run,
-  { release }: Ended,
-  warnings: readonly Diagnostic[],
-  deadline: AbortSignal,
-): Promise<Result<Link>> {
+interface Standing {
+  readonly release: () => void;
+  readonly log: LogFile;
+  readonly warnings: readonly Diagnostic[];
+  readonly deadline: AbortSignal;
+}
+
+async function linkTo(run: Run, { release, log, warnings, deadline }: Standing): Promise<Result<Link>> {
   const { target, place, round } = run;
-  const log = openSync(place.path(files.log), 'r');
-  const onGone = () => {
-    closeSync(log);
-    release();
-  };
   try {
     const proxy = await openProxy(place.path(files.socket), deadline);
     const passedOver = (round?.passedOver ?? []).map((one) => ({ ...one, severity: 'warning' as const }));
     return success(
       linkOver(proxy, {
         warnings: [...warnings, ...passedOver],
-        lastWords: () => lastWordsOf(tailOf(log)),
-        onGone,
+        lastWords: () => lastWordsOf(log.tail()),
+        onGone: () => {
+          log.close();
+          release();
+        },
       }),
     );
   } catch (error) {
-    onGone();
     return failure(notMultiplexed(target.host, messageOf(error)));
   }
 }
@@ -123,20 +125,4 @@ async function judged(run: Run, what: Failure): Promise<Done | Refused> {
 
 function done(result: Result<Link>): Done {
   return { kind: 'done', result };
-}
-
-function logOf(place: Place): string {
-  try {
-    return readFileSync(place.path(files.log), 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-/** The end of the log, by its descriptor: its directory is gone by then. */
-function tailOf(log: number): string {
-  const { size } = fstatSync(log);
-  const tail = Buffer.alloc(Math.min(size, keptLogBytes));
-  const read = readSync(log, tail, 0, tail.length, size - tail.length);
-  return tail.toString('latin1', 0, read);
 }

@@ -130,7 +130,7 @@ export function programMissing(host: string, reason: string): Diagnostic {
 export function notMultiplexed(host: string, reason: string): Diagnostic {
   return problem('ssh-unsuitable', `the ssh program cannot carry several commands to host ${host}`, {
     detail: bounded(reason),
-    hint: 'It has to be OpenSSH 7.4 or later: `ssh -V` says what it is. Or set its `connection` to `ssh2`, which needs no program.',
+    hint: 'It has to be OpenSSH 7.6 or later: `ssh -V` says what it is. Or set its `connection` to `ssh2`, which needs no program.',
     host,
   });
 }

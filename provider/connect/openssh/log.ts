@@ -15,7 +15,7 @@ export interface Told {
   readonly words: readonly string[];
 }
 
-/** Lines as of OpenSSH 7.4 to 10.0; a later mark stands for a later phase. */
+/** Lines as of OpenSSH 8.4 to 10.0; a later mark stands for a later phase. */
 const marks: readonly (readonly [RegExp, Phase])[] = [
   [/^debug1: Connecting to /, 'connecting'],
   [/^debug1: Executing proxy /, 'proxy'],

@@ -34,6 +34,7 @@ export function openProxy(path: string, deadline: AbortSignal): Promise<ProxySoc
     let onBroken = (reason: string) => fail(new Error(reason));
     const onDeadline = () => fail(new Error('it does not answer at its control socket'));
     deadline.addEventListener('abort', onDeadline, { once: true });
+    if (deadline.aborted) onDeadline();
     socket.on('error', fail).on('close', () => reject(new Error('it closed its control socket')));
     const greet = (message: Buffer) => {
       const fields = new Fields(message);

@@ -49,7 +49,7 @@ describe('ssh2', () => {
     expect(dial).toMatch(/\.connect\(\{[^}]*hostVerifier: \(blob: Buffer\): boolean =>/);
   });
 
-  it('is not loaded before the first command', () => {
+  it('is not loaded before the first command', { timeout: 30_000 }, () => {
     const program = `
       import { createRequire } from 'node:module';
       import { openConnection } from ${JSON.stringify(join(root, 'provider/connect/open.ts'))};

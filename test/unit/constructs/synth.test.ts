@@ -3,6 +3,8 @@ import { TerraformOutput, TerraformVariable } from 'cdktf';
 import { describe, expect, it } from 'vitest';
 import { HypervisorHost, QemuUsers, RestrictedGuest, StockadeFleet } from '../../../constructs/index.ts';
 import { Guest } from '../../../constructs/generated/guest/index.ts';
+import { fieldRegistry } from '../../../provider/spec/field.ts';
+import { hostEntrySchema } from '../../../provider/spec/fleet.ts';
 import { emptyStack, inventory, stackWithHost, synthesized } from './synth.fixture.ts';
 
 const boot = { memoryMib: 256, kernel: { file: '/boot/vmlinuz' } };
@@ -86,12 +88,18 @@ describe('what is synthesized', () => {
 
   it('relative paths are those of the app, not of the folder Terraform runs in', () => {
     const stack = emptyStack();
+    const relative = Object.fromEntries(
+      Object.entries(hostEntrySchema.shape)
+        .filter(([, field]) => fieldRegistry.get(field)?.localPath === true)
+        .map(([name]) => [name, `x/${name}`]),
+    );
     const fleet = new StockadeFleet(stack, 'fleet', {
       fleet: 'prod',
       eventsFile: 'events.jsonl',
       hosts: {
         hv1: { ...inventory['hv1'], privateKeyFile: 'keys/deploy' },
         hv2: { ...inventory['hv1'], privateKeyFile: '~/.ssh/id_ed25519' },
+        hv3: { connection: 'openssh', address: 'rack1', ...relative },
       },
     });
     expect(synthesized(stack).provider.stockade[0]).toMatchObject({
@@ -99,8 +107,15 @@ describe('what is synthesized', () => {
       hosts: {
         hv1: { private_key_file: path.resolve('keys/deploy') },
         hv2: { private_key_file: '~/.ssh/id_ed25519' },
+        hv3: {
+          private_key_file: path.resolve('x/privateKeyFile'),
+          known_hosts_file: path.resolve('x/knownHostsFile'),
+          certificate_file: path.resolve('x/certificateFile'),
+          ssh_config_file: path.resolve('x/sshConfigFile'),
+        },
       },
     });
+    expect(Object.keys(relative)).toHaveLength(4);
     expect(fleet.has('hv1')).toBe(true);
   });
 
