@@ -1,4 +1,4 @@
-import { defaultRoots, type HostRoots } from '../model/paths.ts';
+import { defaultRoots, guestUnit, type HostRoots } from '../model/paths.ts';
 import { sh, type ShellText, word } from '../model/shell.ts';
 import { capabilitiesCommand } from './capabilities.ts';
 import { chrootArguments, chrootStep } from './chroot.ts';
@@ -103,10 +103,16 @@ esac
 `.text;
 }
 
-/** Helpers of its shares end by themselves when QEMU lets go of them; one that does not is ended. */
+/**
+ * Helpers of its shares end by themselves when QEMU lets go of them; one that does not is ended. What listens for a QEMU that has not come to
+ * connect is over too, but for a start that is on its way: it is that one's by now.
+ */
 function endHelpers({ guest, shares }: LaunchPlan): ShellText {
   if (helperShares(shares).length === 0) return sh``;
-  return sh`    systemctl stop --no-block -- ${word(`${shareUnitPrefix(guest)}*.service`)} || :\n`;
+  const [services, sockets] = [`${shareUnitPrefix(guest)}*.service`, `${shareUnitPrefix(guest)}*.socket`];
+  return sh`    set -- ${word(services)}
+    [ -n "$(systemctl show --value --property=Job -- ${word(guestUnit(guest))})" ] || set -- "$@" ${word(sockets)}
+    systemctl stop --no-block -- "$@" || :\n`;
 }
 
 /** A guest in the host's own mount namespace sees the host's files. */
