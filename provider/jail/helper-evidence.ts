@@ -22,7 +22,7 @@ import {
 import { doubted, type Findings, identity, judge, together } from './judge.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
 import { type HelperShare, helperShares } from './launch-share.ts';
-import { labelFindings, labelLines } from './lsm.ts';
+import { labelFindings } from './lsm.ts';
 import { helperProfileOf } from './lsm-profile.ts';
 import type { GuestObservation, HelperObservation, ProcessObservation } from './observation.ts';
 import { helperCgroupLimits, helperRlimits } from './share-limits.ts';
@@ -159,8 +159,7 @@ function labelLayer(
   const profile = helperProfileOf(driver);
   return {
     requested: `AppArmor profile ${profile}, enforced, on every thread`,
-    findings: labelFindings(processes, { profiles }, expectation, () => profile),
-    raw: labelLines({ processes, profiles }),
+    ...labelFindings({ processes, profiles }, [profile], () => profile, expectation),
   };
 }
 

@@ -100,18 +100,24 @@ esac`;
  * that name: a profile in complain mode stops nothing.
  */
 export function proveLsm(observation: GuestObservation, expectation: IsolationExpectation): LayerEvidence {
-  const findings = labelFindings(observation.processes, observation, expectation, profileOf);
-  const requested = `AppArmor profiles ${guestProfile} and ${loggerProfile}, enforced, on every thread`;
-  return judge('lsm', requested, observation, findings, labelLines(observation));
+  const own = [guestProfile, loggerProfile];
+  const { findings, raw } = labelFindings(observation, own, profileOf, expectation);
+  return judge(
+    'lsm',
+    `AppArmor profiles ${own.join(' and ')}, enforced, on every thread`,
+    observation,
+    findings,
+    raw,
+  );
 }
 
-/** What is wrong with the labels of these processes, and with what the kernel holds under their names. */
+/** What is wrong with the labels of these processes, and with what the kernel holds under the names of their profiles. */
 export function labelFindings(
-  processes: readonly ProcessObservation[],
-  { profiles }: Pick<GuestObservation, 'profiles'>,
-  { profileFault }: Pick<IsolationExpectation, 'profileFault'>,
+  { processes, profiles }: Pick<GuestObservation, 'processes' | 'profiles'>,
+  own: readonly string[],
   expected: (process: ProcessObservation) => string,
-): Findings {
+  { profileFault }: Pick<IsolationExpectation, 'profileFault'>,
+): { readonly findings: Findings; readonly raw: readonly string[] } {
   const wrong: string[] = [];
   const unknown: string[] = [];
   for (const process of processes) {
@@ -123,7 +129,7 @@ export function labelFindings(
   }
   if (profiles === undefined) unknown.push("the kernel's list of profiles could not be read");
   else {
-    for (const name of profileNames) {
+    for (const name of own) {
       const mode = profiles.get(name);
       if (mode === undefined) wrong.push(`the kernel has no profile ${name}`);
       else if (mode !== 'enforce') wrong.push(`the profile ${name} is in ${JSON.stringify(mode)} mode`);
@@ -131,7 +137,11 @@ export function labelFindings(
   }
   // what is not loaded has been said
   if (wrong.length === 0 && profileFault !== undefined) wrong.push(profileFault);
-  return { wrong, unknown };
+  const loaded = [...(profiles ?? [])].filter(([name]) => own.includes(name));
+  return {
+    findings: { wrong, unknown },
+    raw: labelLines({ processes, profiles: new Map(loaded) }),
+  };
 }
 
 const enforced = (profile: string): string => `${profile} (enforce)`;

@@ -77,9 +77,11 @@ while True:
         at = number
         time.sleep(0.01)
     time.sleep(0.01)`;
-    await running.host.run(sh`systemd-run --quiet --unit=mover python3 -c ${word(program)}; sleep 2`);
-    const shown = await running.host.run(['systemctl', 'show', '--value', '--property=MainPID', 'mover']);
-    const store = `/local/domain/77/vm = "/vm/${uuid}"\n/local/domain/77/image/device-model-pid = "${shown.trim()}"\n`;
+    const pid = await running.host.run(sh`systemd-run --quiet --unit=mover python3 -c ${word(program)}
+pid=$(systemctl show --value --property=MainPID mover)
+until readlink /proc/$pid/fd/* | grep -qx /dev/xen/privcmd; do sleep 0.2; done
+echo $pid`);
+    const store = `/local/domain/77/vm = "/vm/${uuid}"\n/local/domain/77/image/device-model-pid = "${pid.trim()}"\n`;
     await running.host.write('/srv/store', store);
     const checked = await check(
       uuid,

@@ -33,6 +33,7 @@ describe('guests of a range whose domains were started in another order than the
   beforeAll(async () => {
     await running.host.write(stillKernel, waitingKernel());
     core = new Core(running.host, 'first', xenStates, 'xl', 'range');
+    await core.converge(core.wish([guest('one')]));
     const { snapshot } = await core.converge(wish());
     // as after a reboot of the host: each has the number of the other's domain
     for (const [name, other] of [

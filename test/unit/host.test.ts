@@ -87,6 +87,8 @@ describe('the AppArmor profile of a host', () => {
     ['apparmor-file', `${sha256}  -\n`],
     ['apparmor-loaded', 'stockade-guest-logger (enforce)'],
     ['apparmor-loaded', 'stockade-guest (enforce)'],
+    ['apparmor-loaded', 'stockade-guest-share (enforce)'],
+    ['apparmor-loaded', 'stockade-guest-share-namespace (enforce)'],
     ['apparmor-hashes', 'ab::cd::'],
     ['apparmor-record', `${sha256} 6.1.0 ab::cd::`],
   ];
