@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 /** On emulated machines: beside others they would take many times as long. */
-const onMachine = ['test/e2e/vm-host.test.ts', 'test/e2e/xen*.test.ts'];
+const onMachine = [
+  'test/e2e/lsm.test.ts',
+  'test/e2e/vm-host.test.ts',
+  'test/e2e/xen*.test.ts',
+  'test/lab/vm/*.test.ts',
+];
 
 /**
  * Fast projects need neither root nor a host; `e2e`, `machine` and `conformance` start real ones and run few files at a time.
@@ -43,7 +48,8 @@ export default defineConfig({
       fast('golden'),
       fast('property'),
       slow('e2e', 1, ['test/e2e/**/*.test.ts', 'test/lab/**/*.test.ts'], onMachine),
-      slow('machine', 2, onMachine, [], 1200, 1),
+      // each keeps one processor busy
+      slow('machine', 2, onMachine, [], 1200, 2),
       slow('conformance', 3, ['test/conformance/**/*.test.ts']),
     ],
   },

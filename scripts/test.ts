@@ -54,8 +54,7 @@ function passes({ name, command: [program, ...args] }: Check, quietly: boolean):
 async function prepareLab(): Promise<void> {
   const progress = (line: string) => console.log(line);
   await Promise.all([hostRoot(progress), buildGuestImage(progress), buildShareGuest(progress)]);
-  // each takes a processor for minutes, to boot once
-  for (const kind of [plainMachine, xenMachine]) await vmImage(kind, progress);
+  await Promise.all([plainMachine, xenMachine].map((kind) => vmImage(kind, progress)));
 }
 
 const [checked] = await Promise.all([Promise.all(quick.map((check) => passes(check, true))), prepareLab()]);
