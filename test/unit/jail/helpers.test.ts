@@ -278,6 +278,46 @@ describe('a helper', () => {
   });
 });
 
+describe('the label of a helper', () => {
+  const wanted = { ...expectation, requests: { ...expectation.requests, lsm: 'on' as const } };
+  const shown = (label: string, mode = 'enforce', of: HelperShare = share) => {
+    const labelled = (process: ProcessObservation) => ({ ...process, labels: [label] });
+    const helper = { ...honest, processes: [labelled(parent), labelled(server)] };
+    const names = ['stockade-guest-share', 'stockade-guest-share-namespace'];
+    const profiles = new Map(names.map((name) => [name, mode]));
+    const [found] = proveHelpers({ ...guest, helpers: [helper], profiles }, { ...wanted, shares: [of] });
+    const layer = found?.layers.find((each) => each.layer === 'lsm');
+    return [layer?.state, layer?.observed];
+  };
+  it('is that of its kind, enforced', () => {
+    expect(shown('stockade-guest-share (enforce)')[0]).toBe('effective');
+    const rust: HelperShare = {
+      ...share,
+      driver: {
+        ...{ kind: 'virtiofs', helper: driver.helper, implementation: 'rust', cache: 'auto' },
+        ...{ announceSubmounts: false, uidMap: [], gidMap: [] },
+      },
+    };
+    expect(shown('stockade-guest-share-namespace (enforce)', 'enforce', rust)[0]).toBe('effective');
+    expect(shown('stockade-guest-share (enforce)', 'enforce', rust)[0]).toBe('ineffective');
+  });
+  it.each(['unconfined', 'stockade-guest (enforce)', 'stockade-guest-share (complain)'])(
+    'is not %s',
+    (label) => {
+      const [state, observed] = shown(label);
+      expect(state).toBe('ineffective');
+      expect(observed).toContain(`the share-helper is "${label}"`);
+      expect(observed).toContain(`the namespace-parent is "${label}"`);
+    },
+  );
+  it('is none where the kernel only complains', () => {
+    expect(shown('stockade-guest-share (enforce)', 'complain')).toEqual([
+      'ineffective',
+      'the profile stockade-guest-share is in "complain" mode',
+    ]);
+  });
+});
+
 describe('a file of a helper', () => {
   const layer = (openFiles: readonly OpenFileObservation[], change: Partial<ProcessObservation> = {}) => {
     const helper = {
