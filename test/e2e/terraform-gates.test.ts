@@ -47,7 +47,7 @@ async function configured(change: Change = {}): Promise<Configuration> {
 /** The uid and the device model of the first guest, as the host numbers them. */
 async function firstOnHost(): Promise<{ readonly uid: number; readonly qemu: number }> {
   const { uid } = await workspace.state(first);
-  const found = await lab.host.run(sh`pgrep --uid ${Number(uid)} --newest`);
+  const found = await lab.host.run(sh`pgrep --uid ${Number(uid)} --oldest`);
   return { uid: Number(uid), qemu: Number(found) };
 }
 
@@ -56,8 +56,8 @@ async function intruder(): Promise<() => Promise<unknown>> {
   const { uid } = await firstOnHost();
   const started = await lab.host.run(
     sh`setsid setpriv --reuid=${uid} --regid=${uid} --clear-groups sleep 900 </dev/null >/dev/null 2>&1 &
-echo $!
-sleep 0.3`,
+until [ "$(cat /proc/$!/comm)" = sleep ]; do kill -0 $! || exit; sleep 0.05; done
+echo $!`,
   );
   return () => lab.host.run(sh`kill ${Number(started)}`);
 }
@@ -132,6 +132,8 @@ describe('a gate between two guests', () => {
 describe('a first guest whose isolation does not hold', () => {
   beforeAll(async () => {
     workspace.write(await configured({ gate: { timeout_seconds: 4 } }));
+    // a change of the first guest that is still to be made would heal it on the way
+    await workspace.apply('-target', first);
     await workspace.destroy('-target', second, '-target', gate);
     expect(await secondOnHost()).toBe(false);
   });
