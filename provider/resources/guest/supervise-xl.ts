@@ -2,6 +2,7 @@ import { logFunctions } from '../../jail/logger.ts';
 import type { CollectiveStep } from '../../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { sh, word } from '../../model/shell.ts';
+import { readStaleUnits } from './supervise.ts';
 
 /**
  * Starts guests of xl's, all of a batch together. Each unit's launcher tells systemd when the domain runs, so one command waits for all;
@@ -23,6 +24,7 @@ last_words() {
 units=
 for guest do units="$units stockade-guest@$guest.service"; done
 systemctl reset-failed -- $units 2>/dev/null || :
+${readStaleUnits}
 systemctl start -- $units || :
 for guest do
   unit=stockade-guest@$guest.service
