@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { shareServiceUnit, shareSocketUnit } from '../../provider/jail/share-places.ts';
+import { shareServiceUnit } from '../../provider/jail/share-places.ts';
 import { guestPlaces } from '../../provider/jail/places.ts';
 import { guestUnit } from '../../provider/model/paths.ts';
 import { sh, word } from '../../provider/model/shell.ts';
@@ -7,7 +7,6 @@ import { containerStates } from '../container-host.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
 import { Core, faultsOf, pending, placeKernels } from './core.fixture.ts';
-import { ends, value } from './preparation.fixture.ts';
 import { closedDirectory, makeSources, shareOf } from './shares.fixture.ts';
 
 const lab = useLab({ hosts: 1, name: 'shares-life' });
@@ -106,18 +105,6 @@ describe('helpers and their guest', () => {
     const seen = await core.until((each) => pending(wish(), each).length === 0);
     expect(pending(wish(), seen)).toEqual([]);
     expect(faultsOf(seen, wish())).toEqual({});
-  });
-
-  it('an apply that ends between what listens and the guest is taken up by the next', async () => {
-    const { operations } = value(await core.plan(wish()));
-    const half = operations.filter(({ id }) => !id.endsWith(': start'));
-    const { results } = await core.write(half);
-    expect(ends(results).filter((end) => !/^(same|changed) /.test(end))).toEqual([]);
-    await lab.host.run(
-      sh`systemctl start ${word(shareSocketUnit('web1', 'p'))} ${word(shareSocketUnit('web1', 'v'))}`,
-    );
-    await core.converge(wish());
-    expect((await runningUnits()).filter((unit) => unit.endsWith('.socket'))).toEqual([]);
   });
 
   it('an edited script and a foreign drop-in show as drift, and are undone', async () => {

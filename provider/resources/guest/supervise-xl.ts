@@ -1,7 +1,7 @@
 import type { CollectiveStep } from '../../model/operation.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { sh, word } from '../../model/shell.ts';
-import { lastWords, unitQuestions } from './supervise.ts';
+import { lastWords, readStaleUnits, unitQuestions } from './supervise.ts';
 
 /**
  * Starts guests of xl's, all of a batch together. Each unit's launcher tells systemd when the domain runs, so one command waits for all;
@@ -18,6 +18,7 @@ run=${word(roots.run)}
 ${lastWords}
 units_of "$@"
 systemctl reset-failed -- $units 2>/dev/null || :
+${readStaleUnits}
 systemctl start -- $units || :
 active=$(systemctl show --property=Id,ActiveState -- $units | {
   id= state=

@@ -54,6 +54,15 @@ kill_group() {
   done
 } 2>/dev/null`;
 
+/**
+ * systemd has a unit in its memory as it was when another unit first named it (`After=`, say, of an administrator's): without the drop-in that was
+ * written since, so without limits, filter and what listens for helpers; and does not say that it needs a reload (252, seen).
+ */
+export const readStaleUnits = sh`loaded=$(systemctl show --property=DropInPaths -- $units) || loaded=
+stale=
+for unit in $units; do case $loaded in *"/$unit.d/"*) ;; *) stale=yes ;; esac; done
+[ -z "$stale" ] || systemctl daemon-reload`;
+
 export function startStep(guest: string, roots: HostRoots = defaultRoots): CollectiveStep {
   return {
     kind: 'collective',
@@ -131,6 +140,7 @@ ready() {
 }
 units_of "$@"
 systemctl reset-failed -- $units 2>/dev/null || :
+${readStaleUnits}
 systemctl start --no-block -- $units
 tries=0 known=
 while :; do
