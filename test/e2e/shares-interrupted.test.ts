@@ -4,8 +4,9 @@ import { guestUnit } from '../../provider/model/paths.ts';
 import { sh, word } from '../../provider/model/shell.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
-import { fleetDefinition, Folder, type Started, stillGuest } from './cli.fixture.ts';
+import { fleetDefinition, Folder, stillGuest } from './cli.fixture.ts';
 import { closedDirectory, makeSources, shareOf } from './shares.fixture.ts';
+import type { Started } from './started.fixture.ts';
 
 const lab = useLab({ hosts: 1, name: 'shares-cut' });
 const shares = [shareOf('p', { driver: 'proxy' }), shareOf('v', { driver: 'virtiofs' })];
