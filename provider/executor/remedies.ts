@@ -49,6 +49,9 @@ export const remedies: Readonly<Record<string, string>> = {
   'no-qemu': 'Install QEMU on the host (Debian: `apt-get install qemu-system-x86`), or correct qemu_binary.',
   'no-xl':
     'Install Xen and its tools on the host (Debian: `apt-get install xen-system-amd64 qemu-system-xen`), or set toolstack = "qemu".',
+  'xl-no-answer':
+    'See on the host what `xl list -v` says; its services must run (systemctl status xenstored.service), and its tools be of the Xen that runs. Then apply again.',
+  'domain-left': 'See what `xl list -v` shows of the domain, end it by `xl destroy`, then apply again.',
   'not-on-xen':
     'Boot the host with Xen, so that it is its control domain; its services must run (systemctl status xen.service).',
   'qemu-untrusted':

@@ -15,6 +15,7 @@ const askIntervalSeconds = 5;
  *                     name; 1 without an answer
  *   is_up             ours is there, was let go, and has a device model
  *   is_running PID    a child of ours that has not ended
+ *   is_abandoned PID  ours is there, is not on its way out (libxl ends a device model before its domain), and has not this device model any more
  *   end_domain        destroys ours, and waits until it is gone; 1 where it is not, or xl does not tell; `domid` is the one it was about
  *   remove_roots      the empty roots of device models of ours that are gone: libxl leaves them
  *   why_not           what libxl said last, and what stands in its way
@@ -46,6 +47,10 @@ is_running() {
   read -r stat <"/proc/$1/stat" || return 1
   case \${stat##*) } in [ZX]*) return 1 ;; esac
 } 2>/dev/null
+is_abandoned() {
+  [ -n "$1" ] && ! is_running "$1" && look_for_domain && [ -n "$domid" ] || return 1
+  case $state in *[pscd]*) return 1 ;; esac
+}
 end_domain() {
   tries=0 gone=''
   while :; do

@@ -17,15 +17,14 @@ import { holdFunctions, reapStep } from '../../jail/uid-hold.ts';
 import { userStep } from '../../jail/user.ts';
 import { defaultRoots, type HostRoots } from '../../model/paths.ts';
 import { joined, sh, type ShellText, word } from '../../model/shell.ts';
-import type { XlPlan } from './plan.ts';
+import { restartLimit, restartWindowSeconds, type XlPlan } from './plan.ts';
 import { domainFunctions, domainStep, stopFunction } from './domain.ts';
 import { rangeUserStep } from './range-user.ts';
 
 /** Xen's SHUTDOWN_reboot, as `xl list -v` shows it. */
 const rebootReason = '1';
-/** A guest that starts again more often than this is left down. */
-const restartLimit = 5;
-const restartWindowSeconds = 300;
+/** A guest whose device model is gone stands still, and nobody else notices. */
+const lookSeconds = 5;
 
 /**
  * The launcher of one guest of xl's: a POSIX sh script to be read by people, at `guestPlaces(guest).launcher`, mode 0700, run by the
@@ -125,7 +124,7 @@ const fifos = ['serial', 'serial.in', 'stderr'] as const;
 /**
  * A domain has started when it is no longer paused: libxl lets it go last, once its device model has told that it runs, which is after it
  * has changed root, user and handles. A domain that has ended but for xl's record of it crashed, or wants to start again: that it does here,
- * below the same unit, unless it does nothing else.
+ * below the same unit, unless it does nothing else. xl does not see a device model end: the guest would stand still for good.
  */
 function launchStep(plan: XlPlan): LauncherStep {
   return {
@@ -154,7 +153,13 @@ ${writeFiles(xlFiles(plan))}  case $user in xen-qemuuser-domid*) printf 'device_
       fi
       sleep 1
     done
+    model=$(xenstore-read "/local/domain/$domid/image/device-model-pid") || model=''
     systemd-notify --ready --status="domain $domid"
+    until timeout ${lookSeconds} tail --pid="$xl" -s 0.2 -f /dev/null; do
+      is_abandoned "$model" || continue
+      end_domain || :
+      fail "the device model of domain $domid ended: its last words are in /var/log/xen/qemu-dm-$guest.log"
+    done
     wait "$xl" || :
     look_for_domain || fail 'xl list gives no answer'
     [ -n "$domid" ] || return 0

@@ -31,3 +31,7 @@ export interface XlPlan
 export const xenDeviceNodes = ['evtchn', 'gntalloc', 'gntdev', 'hypercall', 'privcmd', 'xenbus'].map(
   (name) => `xen/${name}`,
 );
+
+/** A guest that crashes or starts again more often than this is left down. */
+export const restartLimit = 5;
+export const restartWindowSeconds = 300;

@@ -1,6 +1,5 @@
 import { unitLimits } from '../../jail/cgroup-limits.ts';
-import type { XlPlan } from './plan.ts';
-import { xenDeviceNodes } from './plan.ts';
+import { restartLimit, restartWindowSeconds, type XlPlan, xenDeviceNodes } from './plan.ts';
 
 /** How long a domain may take from its unit's start to its device model running: xl waits itself for hotplug scripts and QEMU. Unit: seconds. */
 export const domainStartSeconds = 180;
@@ -16,8 +15,8 @@ export function xlDropIn(plan: XlPlan): string {
   const restarts = plan.restartPolicy === 'on_crash';
   const unit = [
     'After=xenstored.service xenconsoled.service xen-init-dom0.service xen.service xendomains.service',
-    // A guest that dies over and over again is left alone after five times in a minute.
-    ...(restarts ? ['StartLimitIntervalSec=60', 'StartLimitBurst=5'] : []),
+    // A guest that dies over and over again is left alone after five times; a slow host needs most of a minute to make a domain
+    ...(restarts ? [`StartLimitIntervalSec=${restartWindowSeconds}`, `StartLimitBurst=${restartLimit}`] : []),
   ];
   const service = [
     'Type=notify',

@@ -17,6 +17,19 @@ const heading = 'Name ID Mem VCPUs State Time(s) UUID Reason-Code Security Label
 const listed = (...domains: readonly string[]) => `printf '%s\\n' '${[heading, ...domains].join("' '")}'`;
 const ours = `web1 7 128 1 -b---- 1.0 ${uuid} - -`;
 
+/** Whether the domain, as `xl list` shows it, counts as left by its device model. */
+function isAbandoned(listing: string, deviceModel: string): boolean {
+  const script = `set -eu
+guest=web1 uuid=${uuid}
+timeout() { shift; "$@"; }
+xl() { ${listing}; }
+${domainFunctions.text}
+is_abandoned '${deviceModel}'`;
+  const { status, stderr } = spawnSync('dash', ['-c', script]);
+  expect(stderr.toString()).toBe('');
+  return status === 0;
+}
+
 /** What end_domain returns and says of the domain, and what it asked of xl. `lists`: what `xl list` runs, first to last. */
 function end(...lists: readonly string[]): readonly string[] {
   writeFileSync(join(base, 'said'), '');
@@ -52,5 +65,27 @@ describe('ending the domain of a guest', () => {
 
   it('is not over where it stays', () => {
     expect(end(...Array<string>(30).fill(listed(ours)))[0]).toBe('1: 7');
+  });
+});
+
+describe('a domain whose device model is gone', () => {
+  const gone = '4194305';
+  const inState = (state: string) => listed(`web1 7 128 1 ${state} 1.0 ${uuid} - -`);
+
+  it('is left by it where it goes on all the same', () => {
+    expect(isAbandoned(inState('-b----'), gone)).toBe(true);
+    expect(isAbandoned(inState('r-----'), gone)).toBe(true);
+  });
+
+  it.each([
+    ['it runs', inState('-b----'), String(process.pid)],
+    ['nobody knows which it was', inState('-b----'), ''],
+    ['the domain powers off', inState('---s--'), gone],
+    ['the domain has crashed', inState('---sc-'), gone],
+    ['xl destroys the domain', inState('--p--d'), gone],
+    ['the domain is gone too', listed(), gone],
+    ['xl gives no answer', 'return 1', gone],
+  ])('is not where %s', (_, listing, deviceModel) => {
+    expect(isAbandoned(listing, deviceModel)).toBe(false);
   });
 });
