@@ -52,8 +52,8 @@ describe('the handles of a device model', () => {
     const checked = await check(
       domainUuid(web()),
       ['\nxen_checker\n', '\nchecker=/srv/hang\n'],
-      ['time.monotonic() + 45', 'time.monotonic() + 8'],
-      ['run(checkable, 20)', 'run(checkable, 4)'],
+      ['time.monotonic() + 90', 'time.monotonic() + 8'],
+      ['run(checkable, 45)', 'run(checkable, 4)'],
     );
     expect((Date.now() - began) / 1000).toBeLessThan(40);
     const { handles = [], complete } = checked.get(domainUuid(web())) ?? {};
@@ -85,7 +85,7 @@ echo $pid`);
     await running.host.write('/srv/store', store);
     const checked = await check(
       uuid,
-      ['timeout 20 xenstore-ls -f /local/domain', 'cat /srv/store'],
+      ['timeout 30 xenstore-ls -f /local/domain', 'cat /srv/store'],
       // there is one processor: in time it will be the other's turn
       ['again, seen = listed(pid)', 'time.sleep(1); again, seen = listed(pid)'],
     ).finally(() => running.host.run(['systemctl', 'stop', 'mover']));

@@ -31,15 +31,15 @@ timeout ${storeSeconds} xenstore-ls -f /local/domain 2>/dev/null |
 }
 
 /** For xenstore's answer. Units: seconds, bytes. */
-const storeSeconds = 20;
+const storeSeconds = 30;
 const storeLimitBytes = 1024 * 1024;
 /** Descriptors of one device model that are looked at: an honest one has some forty, six of them Xen's. */
 const maxDescriptors = 512;
 const maxHandles = 64;
 /** How long the checker may take for all of them at once, for one alone, and for whatever it is asked. Unit: seconds. */
-const togetherSeconds = 20;
-const aloneSeconds = 5;
-const allSeconds = 45;
+const togetherSeconds = 45;
+const aloneSeconds = 10;
+const allSeconds = 90;
 
 /** Python, as small as it gets: it runs from its argument, and leaves nothing on the host. */
 const program = `

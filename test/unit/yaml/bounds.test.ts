@@ -39,7 +39,7 @@ describe('what one file may cost', () => {
     }
   });
 
-  it('suggestions are left out where there are too many names and problems', () => {
+  it('suggestions are left out where there are too many names and problems', { timeout: 60_000 }, () => {
     const profiles = Array.from({ length: 3000 }, (_, index) => `  p${index}: {profile: q${index}}`).join(
       '\n',
     );
