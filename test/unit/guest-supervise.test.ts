@@ -66,6 +66,8 @@ describe("starting guests of xl's", () => {
     const units = ['a', 'b', 'c', 'd'].map(unit).join(' ');
     expect(said).toEqual([
       `systemctl reset-failed -- ${units}`,
+      // none of them shows a drop-in
+      'systemctl daemon-reload',
       `systemctl start -- ${units}`,
       `systemctl stop -- ${unit('a')} ${unit('c')} ${unit('d')}`,
       'failed a domain-died',

@@ -25,31 +25,42 @@ fail() {
 stockade_untrusted() {
   untrusted_left=$#
   while [ "$untrusted_left" -gt 0 ]; do
-    untrusted=$1 untrusted_left=$((untrusted_left - 1))
+    way=$1 at='' links=0 untrusted_left=$((untrusted_left - 1))
     shift
-    [ -f "$untrusted" ] || { printf '%s is no regular file' "$untrusted"; return 0; }
-    while [ -n "$untrusted" ]; do
-      set -- "$@" "$untrusted"
-      untrusted=${untrusted%/*}
+    [ -f "$way" ] || { printf '%s is no regular file' "$way"; return 0; }
+    while [ -n "$way" ]; do
+      name=${way%%/*}
+      case $way in */*) way=${way#*/} ;; *) way='' ;; esac
+      case $name in '' | .) continue ;; ..) at=${at%/*}; continue ;; esac
+      set -- "$@" "$at/$name"
+      [ -L "$at/$name" ] || { at=$at/$name; continue; }
+      links=$((links + 1))
+      target=$(readlink -- "$at/$name") && [ "$links" -le 40 ] || { printf 'the link %s cannot be followed' "$at/$name"; return 0; }
+      case $target in /*) at='' ;; esac
+      way=$target/$way
     done
   done
-  find "$@" / -maxdepth 0 '(' ! -uid 0 -o -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
+  find "$@" / -maxdepth 0 '(' ! -uid 0 -o ! -type l -perm /022 ')' -printf '%p belongs to uid %U with mode %m' -quit ||
     printf 'find has failed'
 }
 
-# The directory that is shared, entered; no link leads to it, and nobody else may make files of root's there for the host's users to find
+# The directory that is shared, entered; nobody else may make files of root's there for the host's users to find
 look_at_source() {
   step=source
+  enter_source
+  untrusted=$(stockade_untrusted "$helper")
+  [ -z "$untrusted" ] || fail "$untrusted: root runs it, so it and all directories above it must be root's alone"
+  [ "$readonly" = no ] || return 0
+  refuse_exposed
+  take_lock
+}
+# enter_source: goes to the directory $source, to which no link leads, and records in $record which one that is: DEVICE INODE
+enter_source() {
   [ -e "$source" ] || [ -L "$source" ] || fail "$source is not there: make it (mkdir -p $source), with the owner and mode that the guest is to find"
   [ -d "$source" ] || fail "$source is no directory: only directories are shared"
   cd -P -- "$source" || fail "cannot enter $source"
   [ "$(pwd -P)" = "$source" ] || fail "$source leads over a symbolic link: give the directory's own path, $(pwd -P)"
   stat -c '%d %i' -- . >"$record" || fail "cannot write $record"
-  untrusted=$(stockade_untrusted "$helper")
-  [ -z "$untrusted" ] || fail "$untrusted: root runs it, so it and all directories above it must be root's alone"
-  [ "$readonly" = no ] || return 0
-  closed_to_others || fail "$source is written to by root for a guest, and users of the host can get at it$seen_at: mount it there with nosuid and nodev, or let only root enter a directory above that (chmod 0700)"
-  take_lock
 }
 # The lock of who writes to the directory: a sole writer's alone. In a file, since QEMU could hold one on the directory itself
 take_lock() {
@@ -58,7 +69,7 @@ take_lock() {
   lock_of "$record" || fail "cannot read $record"
   while :; do
     command exec 4>>"$lock" || fail "cannot open $lock"
-    flock -n "$how" 4 || fail "another guest writes to $source; where both may, say writers = many in both"
+    flock -w 2 "$how" 4 || fail "another guest writes to $source; where both may, say writers = many in both"
     [ ! "$lock" -ef /proc/self/fd/4 ] || break
   done
 }
@@ -68,11 +79,16 @@ lock_of() {
   case $device:$inode in :* | *: | *[!0-9:]*) return 1 ;; esac
   lock=$locks/share-$device-$inode.lock
 }
-# Goes with the last who has it
+# Goes with the last who has it; nothing that is done after that keeps others waiting
 leave_lock() {
   lock_of "$1" && [ -f "$lock" ] || return 0
-  { command exec 4>>"$lock" && flock -n -x 4; } || return 0
-  rm -f -- "$lock"
+  command exec 4>>"$lock" || return 0
+  ! flock -n -x 4 || rm -f -- "$lock"
+  exec 4>&-
+}
+# refuse_exposed: a program with a set-user-id bit that the guest makes there is one for every user of the host who gets at it
+refuse_exposed() {
+  closed_to_others || fail "$source is written to for a guest, and users of the host can get at it$seen_at: mount it there with nosuid and nodev, or let only root enter a directory above that (chmod 0700)"
 }
 # closed_to_others: whether the working directory is below a directory of root's alone, or on a mount without set-user-id programs and
 # devices, and so wherever else its file system is mounted: else seen_at says where. Its own mode is the guest's to change

@@ -51,6 +51,10 @@ is_running() {
   read -r stat <"/proc/$1/stat" || return 1
   case ${stat##*) } in [ZX]*) return 1 ;; esac
 } 2>/dev/null
+is_abandoned() {
+  [ -n "$1" ] && ! is_running "$1" && look_for_domain && [ -n "$domid" ] || return 1
+  case $state in *[pscd]*) return 1 ;; esac
+}
 end_domain() {
   tries=0 gone=''
   while :; do
@@ -384,7 +388,13 @@ done'
       fi
       sleep 1
     done
+    model=$(xenstore-read "/local/domain/$domid/image/device-model-pid") || model=''
     systemd-notify --ready --status="domain $domid"
+    until timeout 5 tail --pid="$xl" -s 0.2 -f /dev/null; do
+      is_abandoned "$model" || continue
+      end_domain || :
+      fail "the device model of domain $domid ended: its last words are in /var/log/xen/qemu-dm-$guest.log"
+    done
     wait "$xl" || :
     look_for_domain || fail 'xl list gives no answer'
     [ -n "$domid" ] || return 0
