@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { guestPlaces } from '../../provider/jail/places.ts';
-import { guestUnit } from '../../provider/model/paths.ts';
 import { sh, type ShellText } from '../../provider/model/shell.ts';
 import type { GuestDesired } from '../../provider/resources/guest/desired.ts';
 import { firstDefaultBase } from '../../provider/resources/qemu-users/uid-base.ts';
