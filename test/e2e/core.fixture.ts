@@ -162,12 +162,18 @@ export class Core {
     return applied;
   }
 
-  /** Takes the guests away, then the fleet's users and its part of the host. */
+  /** Takes the guests away, and nothing that others need. */
+  async remove(guests: readonly string[]): Promise<readonly OperationResult[]> {
+    const host = this.#host.name;
+    const operations = guests.flatMap((name) => guestRemoval({ host, name }, this.fleet, 'any'));
+    return value(await this.link.write(this.target, operations)).results;
+  }
+
+  /** Takes the guests away, all that the fleet has there, then its users and its part of the host. */
   async leave(guests: readonly string[]): Promise<readonly OperationResult[]> {
     const host = this.#host.name;
-    const results: OperationResult[] = [];
+    const results = [...(await this.remove(guests))];
     for (const operations of [
-      guests.flatMap((name) => guestRemoval({ host, name }, this.fleet, 'any')),
       qemuUsersRemoval({ host, scheme: this.#scheme }, this.fleet, 'any'),
       hostRemoval({ host }, this.fleet, 'any'),
     ]) {

@@ -212,7 +212,7 @@ systemctl restart ${word(guestUnit('sharing'))}`);
     expect(
       helpers(broken).map(({ layers }) => layers.find(({ layer }) => layer === 'lsm')?.observed),
     ).toEqual(Array(2).fill(expect.stringContaining('the share-helper is "unconfined"')));
-    expect(ends(await core.leave(['sharing'])).filter((end) => !/^(same|changed) /.test(end))).toEqual([]);
+    expect(ends(await core.remove(['sharing'])).filter((end) => !/^(same|changed) /.test(end))).toEqual([]);
   });
 
   it('is there after what the host does at boot, and gone with the host', async () => {

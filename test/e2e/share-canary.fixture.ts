@@ -11,9 +11,18 @@ export const canary = { path: '/srv/outside/canary', secret: 'nobody-inside-read
 /** What a hostile guest does on each share while somebody on the host swaps a directory of it. */
 export const everyWay = [...escapeSteps.slice(0, -1), 'escape-race-host', 'unmount'];
 
-/** @param seconds how long each race is run; all shares are raced for at once */
-export const escapeTask = (seconds: number): string =>
-  `task=escape at_once=1 canary=${canary.path} secret=${canary.secret} seconds=${seconds} host_race=1`;
+/** Of these the races for a name that is a link out of the export now and then. */
+export const linkRaces: readonly string[] = ['escape-race-symlink', 'escape-race-host'];
+
+/**
+ * @param seconds how long each race for a link is run at least; all shares are raced for at once
+ * @param tries how often each of them is tried at least, in two minutes more
+ */
+export const escapeTask = (seconds: number, tries = 0): string =>
+  [
+    `task=escape at_once=1 canary=${canary.path} secret=${canary.secret} host_race=1`,
+    `seconds=${seconds} tries=${tries} parent_seconds=${Math.ceil(seconds / 5)}`,
+  ].join(' ');
 
 /** What the host sees of everything beside the canary: content, owner, mode, time, names. */
 export function outside(host: LabHost): string {
@@ -53,7 +62,7 @@ export async function startSwapper(
 ): Promise<() => Promise<number>> {
   host.copyIn(swapProgram, '/root/swap.pl');
   const directories = sources.map((source) => `${source}/race-host`);
-  const argv = ['perl', '/root/swap.pl', '/srv/outside', basename(canary.path), '280', ...directories];
+  const argv = ['perl', '/root/swap.pl', '/srv/outside', basename(canary.path), '900', ...directories];
   const pid = await host.run(
     sh`setsid ${words(argv)} </dev/null >/root/swap.count 2>/root/swap.log & echo $!`,
   );

@@ -24,9 +24,9 @@ sub run_task {
     'symlink' => \&through_symlinks, 'symlink-attributes' => \&symlink_attributes, 'symlink-planted' => sub { planted($share) },
     'dotdot' => sub { dotdot($share) }, 'hard-link' => \&hard_links, 'device-nodes' => sub { devices($options->{devices}) },
     'bind-mount' => sub { bind_mounts($top) }, 'attach-name' => sub { attach_names($share) }, 'handles' => sub { handles($share) },
-    'race-symlink' => sub { race_symlink($options->{seconds}) }, 'race-parent' => sub { race_parent($options->{seconds}) },
+    'race-symlink' => sub { race_symlink(@$options{qw(seconds tries)}) }, 'race-parent' => sub { race_parent($options->{parent_seconds}) },
   );
-  push @steps, 'race-host' => sub { race_host($share, $options->{seconds}) } if $options->{host_race};
+  push @steps, 'race-host' => sub { race_host($share, @$options{qw(seconds tries)}) } if $options->{host_race};
   while (my ($name, $body) = splice @steps, 0, 2) { counted($tag, $name, $body); chdir $top }
   chdir '/';
   remove_tree_quietly($top);

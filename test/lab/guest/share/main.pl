@@ -7,7 +7,8 @@
 #   keep=1                              bench: its files stay; taking them away takes as long as making them
 #   canary=/PATH secret=TEXT            escape: a file of the host outside the export, and what it holds
 #   devices=b254:0,c21:0                escape: device nodes to try
-#   seconds=N                           escape: how long each race is run
+#   seconds=N tries=N                   escape: how long each race for a link is run at least, and how often it is tried
+#   parent_seconds=N                    escape: how long the race for a moved parent is run
 #   host_race=1                         escape: somebody on the host swaps race-host/swap meanwhile
 #   stay=1                              do not power off
 #   at_once=1                           all shares at the same time: what is run for a time costs that time once
@@ -15,7 +16,7 @@ use strict;
 use warnings;
 BEGIN { require '/share/report.pl' }
 
-my %options = (files => 10000, big_mib => 256, seconds => 60, task => '', canary => '', secret => '', devices => '', host_race => 0, keep => 0, turn => '', at_once => 0);
+my %options = (files => 10000, big_mib => 256, seconds => 60, tries => 0, parent_seconds => 10, task => '', canary => '', secret => '', devices => '', host_race => 0, keep => 0, turn => '', at_once => 0);
 my @shares;
 for my $word (split ' ', read_file('/proc/cmdline')) {
   my ($name, $value) = $word =~ /^([a-z_]+)=(.*)$/ or next;

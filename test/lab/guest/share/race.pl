@@ -4,15 +4,16 @@ use warnings;
 
 our ($canary, $canary_name, $canary_directory, @ways_out);
 
-# A race in which nothing was swapped yet goes on for so long. Unit: seconds.
-use constant LATE => 60;
+# A race in which nothing was swapped yet, or with too few tries, goes on for so long. Unit: seconds.
+use constant LATE => 120;
 
-# Does what goes through the name that is being swapped, until the time is over and `swapped` is there; returns its tries and hits.
+# Does what goes through the name that is being swapped, until the time is over, it was tried often enough and `swapped` is there;
+# returns its tries and hits.
 sub hammer {
-  my ($directory, $end, $swapped) = @_;
+  my ($directory, $end, $wanted, $swapped) = @_;
   my ($tries, $hits) = (0, 0);
   my $target = "$directory/$canary_name";
-  while ($tries % 64 || now() < $end || defined $swapped && !-e $swapped && now() < $end + LATE) {
+  while ($tries % 64 || now() < $end || now() < $end + LATE && ($tries < $wanted || defined $swapped && !-e $swapped)) {
     my $kind = $tries++ % 8;
     if ($kind < 4) {
       if (sysopen(my $file, $target, O_RDONLY | O_NONBLOCK)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text) }
@@ -32,27 +33,33 @@ sub hammer {
   return ($tries, $hits);
 }
 
-# Two hammers on one name while `swap` runs; all are over when the time is, and something was swapped.
+# Two hammers on one name while `swap` runs; all are over when the time is, `wanted` tries were made and something was swapped.
 sub race {
-  my ($seconds, $directory, $swap) = @_;
+  my ($seconds, $wanted, $directory, $swap) = @_;
   pipe(my $read, my $write) or must(0, 'pipe');
   my $end = now() + $seconds;
   my $swaps = 0;
   my $swapped = $swap ? "/swapped-$$" : undef;
-  my $hammers = sub {
-    my ($tries, $hits) = hammer($directory, $end, $swapped);
-    syswrite($write, "$tries $hits\n");
-  };
+  my @over = map { "/over-$$-$_" } 0, 1;
+  my @hammers = map {
+    my $over = $_;
+    sub {
+      my ($tries, $hits) = hammer($directory, $end, $wanted / @over, $swapped);
+      syswrite($write, "$tries $hits\n");
+      write_file($over, '');
+    }
+  } @over;
+  # a try is one of a race while this goes on
   my $swapper = sub {
-    while (now() < $end || !$swaps && now() < $end + LATE) {
+    while (now() < $end || now() < $end + LATE && grep { !-e } @over) {
       $swaps += $swap->();
       write_file($swapped, '') if $swaps && !-e $swapped;
     }
     syswrite($write, "0 0 $swaps\n");
   };
-  my $passed = together($hammers, $hammers, $swap ? $swapper : ());
+  my $passed = together(@hammers, $swap ? $swapper : ());
   close $write;
-  unlink $swapped if defined $swapped;
+  unlink @over, defined $swapped ? $swapped : ();
   my $total = 0;
   while (my $line = <$read>) {
     my ($tries, $hits, $swapped) = split ' ', $line;
@@ -81,7 +88,7 @@ sub swap_once {
 }
 
 sub race_symlink {
-  my ($seconds) = @_;
+  my ($seconds, $wanted) = @_;
   my $number = 0;
   my ($relative) = map { s{/[^/]+$}{}r } $ways_out[-2];
   for my $target ($canary_directory, $relative) {
@@ -89,7 +96,7 @@ sub race_symlink {
     mkdir $place;
     chdir $place;
     prepare_swap($target);
-    race($seconds / 2, 'swap', \&swap_once);
+    race($seconds / 2, $wanted / 2, 'swap', \&swap_once);
     chdir '..';
   }
 }
@@ -123,12 +130,12 @@ sub race_parent {
 
 # Somebody on the host swaps `race-host/swap` of the export as long as `go` is beside it.
 sub race_host {
-  my ($share, $seconds) = @_;
+  my ($share, $seconds, $wanted) = @_;
   my $place = "$share->{path}/race-host";
   must(-d $place, 'no race-host in the export');
   chdir $place;
   must(write_file('go', ''), 'go');
-  race($seconds, 'swap', undef);
+  race($seconds, $wanted, 'swap', undef);
   must(unlink('go'), 'go');
 }
 
