@@ -51,7 +51,7 @@ export interface RawEvidence {
 }
 
 /** More than this of one record is not read on: nothing honest is as long. */
-const maxFieldBytes = 32 * 1024 * 1024;
+const maxFieldLength = 32 * 1024 * 1024;
 const maxPids = 4096;
 
 /** Takes the section's bytes apart; anything that does not follow its grammar ends the reading there. */
@@ -164,20 +164,20 @@ export function digits(text: string | undefined): number | undefined {
 
 /** Fields ended by NUL, one after another. */
 class Fields {
-  readonly #bytes: Uint8Array;
-  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  /** Decoded at once: for each field by itself that takes longer than all the rest of the reading. */
+  readonly #text: string;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    this.#text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
   }
 
   next(): string | undefined {
-    const end = this.#bytes.indexOf(0, this.#at);
-    if (end < 0 || end - this.#at > maxFieldBytes) return undefined;
-    const text = this.#decoder.decode(this.#bytes.subarray(this.#at, end));
+    const end = this.#text.indexOf('\0', this.#at);
+    if (end < 0 || end - this.#at > maxFieldLength) return undefined;
+    const field = this.#text.slice(this.#at, end);
     this.#at = end + 1;
-    return text;
+    return field;
   }
 
   /** Goes past this mark, if it is what comes next. */
@@ -213,7 +213,7 @@ class Fields {
   /** The records after a mark: each begins with a path, which no mark does. */
   *records(name: string, width: number): Generator<readonly string[]> {
     if (!this.mark(name)) return;
-    while (this.#bytes[this.#at] === 0x2f) {
+    while (this.#text[this.#at] === '/') {
       const record = this.take(width);
       if (record === undefined) return;
       yield record;
