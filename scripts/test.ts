@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { buildGuestImage } from '../test/lab/guest/image.ts';
 import { buildShareGuest } from '../test/lab/guest/share-image.ts';
+import { suites } from '../test/lab/recipe.ts';
 import { hostRoot } from '../test/lab/root.ts';
 import { vmImage } from '../test/lab/vm/image.ts';
 import { plainMachine } from '../test/lab/vm/plain.ts';
@@ -53,7 +54,8 @@ function passes({ name, command: [program, ...args] }: Check, quietly: boolean):
 /** Everything the tests on real hosts take from the cache, so that no test's time holds its making. */
 async function prepareLab(): Promise<void> {
   const progress = (line: string) => console.log(line);
-  await Promise.all([hostRoot(progress), buildGuestImage(progress), buildShareGuest(progress)]);
+  const roots = suites.map((suite) => hostRoot(progress, suite));
+  await Promise.all([...roots, buildGuestImage(progress), buildShareGuest(progress)]);
   await Promise.all([plainMachine, xenMachine].map((kind) => vmImage(kind, progress)));
 }
 

@@ -28,7 +28,7 @@ describe('from an empty directory', () => {
     );
     expect(said).toContain('wrote stockade.yaml');
     expect(await folder.fail('init')).toContain('it exists');
-    expect(await folder.succeed('validate')).toBe('Valid: 1 hosts, 1 sets of users, 1 guests.\n');
+    expect(await folder.succeed('validate')).toBe('Valid: 1 host, 1 set of users, 1 guest.\n');
 
     const planned = await folder.run('plan', '--detailed-exitcode');
     expect(planned).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('tcg') as string });

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { LocalFiles } from '../../executor/local-files.ts';
+import { counted } from '../../model/counted.ts';
 import { expand } from '../expand.ts';
 import { everything } from '../selection.ts';
 import { type Context, definitionsOf, type FileOptions, resultOf, withFiles } from './common.ts';
@@ -19,7 +20,7 @@ export function validateCommand(context: Context): Command {
     if (expanded === undefined) return;
     const { hosts, users, guests } = definitions;
     context.console.print(
-      `Valid: ${hosts.length} hosts, ${users.length} sets of users, ${guests.length} guests.\n`,
+      `Valid: ${counted(hosts.length, 'host')}, ${counted(users.length, 'set of users', 'sets of users')}, ${counted(guests.length, 'guest')}.\n`,
     );
   });
 }

@@ -24,7 +24,11 @@ export function humanDiagnostic(one: Diagnostic, style: Style): string {
       : terminalText(detail)
           .split('\n')
           .map((line) => `  | ${line}`)),
-    ...(hint === undefined || hint === '' ? [] : [`  to do: ${terminalLine(inOurWords(hint))}`]),
+    ...(hint === undefined || hint === ''
+      ? []
+      : terminalText(inOurWords(hint))
+          .split('\n')
+          .map((line, index) => `${index === 0 ? '  to do: ' : '         '}${line}`)),
     '',
   ].join('\n');
 }

@@ -1,5 +1,6 @@
 import type { ApplyOutcome, ObjectState } from '../applying.ts';
 import { describeAddress } from '../../model/address.ts';
+import { counted } from '../../model/counted.ts';
 import { terminalLine } from './escape.ts';
 import type { Style } from './style.ts';
 
@@ -15,11 +16,11 @@ const stateWords: Readonly<Record<ObjectState, string>> = {
 export function humanOutcome({ hosts, ok, stopped }: ApplyOutcome, style: Style): string {
   const objects = hosts.flatMap((host) => host.objects);
   const done = objects.filter(({ state }) => state === 'done').length;
-  const counts = `${done} of ${objects.length} objects done on ${hosts.length} ${hosts.length === 1 ? 'host' : 'hosts'}`;
+  const counts = `${done} of ${objects.length} objects done on ${counted(hosts.length, 'host')}`;
   const head = ok ? style.green('Applied') : style.red(stopped ? 'Stopped' : 'Failed');
   const isolated = hosts.flatMap(({ evidence }) => evidence).filter(({ running }) => running).length;
   return [
-    `${head}: ${counts}.${ok && isolated > 0 ? ` ${isolated} guests run, their isolation as asked for.` : ''}`,
+    `${head}: ${counts}.${ok && isolated > 0 ? ` ${counted(isolated, 'guest runs', 'guests run')}, ${isolated === 1 ? 'its' : 'their'} isolation as asked for.` : ''}`,
     ...objects
       .filter(({ state }) => state !== 'done')
       .map(({ address, state }) => terminalLine(`  ${describeAddress(address)}: ${stateWords[state]}`)),
