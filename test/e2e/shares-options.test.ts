@@ -7,7 +7,17 @@ import { roundtripSteps } from '../lab/guest/share-steps.ts';
 import { useLab } from '../lab/vitest.ts';
 import { Core } from './core.fixture.ts';
 import { placeShareGuest } from './share-guest.fixture.ts';
-import { consoleUntil, journal, makeSources, runShareGuest, shareGuest, shareOf } from './shares.fixture.ts';
+import {
+  consoleUntil,
+  type Driver,
+  driversOf,
+  failing as known,
+  journal,
+  makeSources,
+  runShareGuest,
+  shareGuest,
+  shareOf,
+} from './shares.fixture.ts';
 
 function useHost(suite: 'bookworm' | 'trixie') {
   const lab = useLab({ hosts: 1, name: `options-${suite}`, suite });
@@ -136,5 +146,23 @@ describe.each(['bookworm', 'trixie'] as const)('QEMU itself on %s, where it has 
       expect.soft([tag, departures(report, tag, roundtripSteps, failing[suite][tag])]).toEqual([tag, []]);
     }
     await core().leave(['web1']);
+  });
+});
+
+describe.each(['bookworm', 'trixie'] as const)('a microvm on %s', (suite) => {
+  const { lab, core } = useHost(suite);
+
+  it('has shares of every driver, on virtio-mmio', async () => {
+    const shares = driversOf(suite).map((driver) => shareOf(`m-${driver}`, { driver }));
+    await makeSources(lab.host, shares);
+    const task = 'task=roundtrip at_once=1 files=20 big_mib=2';
+    const guest = shareGuest(core(), 'small', shares, task, { machine: 'microvm' });
+    const report = await runShareGuest(lab.host, core(), guest);
+    for (const { tag, driver } of shares) {
+      expect
+        .soft([tag, departures(report, tag, roundtripSteps, known[suite][driver as Driver])])
+        .toEqual([tag, []]);
+    }
+    await core().leave(['small']);
   });
 });

@@ -5,8 +5,31 @@ import { sh, words } from '../../provider/model/shell.ts';
 import { guestCommandLine, microvmCommandLine } from '../lab/guest/init.ts';
 import { readShareReport, type ShareReport } from '../lab/guest/share-report.ts';
 import type { LabHost } from '../lab/lab.ts';
+import type { Suite } from '../lab/recipe.ts';
 import type { Core } from './core.fixture.ts';
 import { ends } from './preparation.fixture.ts';
+
+type Failing = Readonly<Record<string, string>>;
+export type Driver = Exclude<GuestShare['driver'], 'auto'>;
+
+/** Device nodes are denied by the rule of the helper's unit. The rest is what the drivers cannot do without a jail either. */
+const noDevices: Failing = { 'char-device': 'EPERM', 'block-device': 'EPERM' };
+/** They are kept by names below /proc, which is not in an empty chroot. */
+const noXattr: Failing = Object.fromEntries(
+  ['set', 'get', 'list', 'remove'].map((what) => [`xattr-${what}`, 'EACCES']),
+);
+/** What each driver of a suite does not do in its jail, and how it fails. */
+export const failing: Readonly<Record<Suite, Readonly<Partial<Record<Driver, Failing>>>>> = {
+  bookworm: {
+    // The helper keeps but CAP_DAC_OVERRIDE effective after the first file that the guest's root makes.
+    proxy: { chown: 'EPERM', 'chown-symlink': 'EPERM', ...noDevices },
+    virtiofs: noDevices,
+    local: noXattr,
+  },
+  trixie: { virtiofs: noDevices, local: noXattr },
+};
+/** Every driver that the suite has. */
+export const driversOf = (suite: Suite): readonly Driver[] => Object.keys(failing[suite]) as Driver[];
 
 /** Where the exports of these tests are: below a directory that only root may enter. */
 export const closedDirectory = '/srv/closed';

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { departures } from '../lab/guest/share-report.ts';
 import { readOnlySteps, roundtripSteps } from '../lab/guest/share-steps.ts';
-import type { Suite } from '../lab/recipe.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
-import type { GuestShare } from '../../provider/resources/guest/desired.ts';
 import { Core } from './core.fixture.ts';
 import { placeShareGuest } from './share-guest.fixture.ts';
 import {
   closedDirectory,
+  type Driver,
+  driversOf,
+  failing,
   journal,
   makeSources,
   runShareGuest,
@@ -16,30 +17,14 @@ import {
   shareOf,
 } from './shares.fixture.ts';
 
-type Failing = Readonly<Record<string, string>>;
-type Driver = Exclude<GuestShare['driver'], 'auto'>;
-
-/** Device nodes are denied by the rule of the helper's unit. The rest is what the drivers cannot do without a jail either. */
-const noDevices: Failing = { 'char-device': 'EPERM', 'block-device': 'EPERM' };
-/** They are kept by names below /proc, which is not in an empty chroot. */
-const noXattr: Failing = Object.fromEntries(
-  ['set', 'get', 'list', 'remove'].map((what) => [`xattr-${what}`, 'EACCES']),
-);
-const failing: Readonly<Record<Suite, Readonly<Partial<Record<Driver, Failing>>>>> = {
-  bookworm: {
-    // The helper keeps but CAP_DAC_OVERRIDE effective after the first file that the guest's root makes.
-    proxy: { chown: 'EPERM', 'chown-symlink': 'EPERM', ...noDevices },
-    virtiofs: noDevices,
-    local: noXattr,
-  },
-  trixie: { virtiofs: noDevices, local: noXattr },
-};
 /** A symbolic link that the host made is none of a mapped model: there it would be a file. */
-const readOnlyFailing: Partial<Record<Driver, Failing>> = { local: { readlink: 'ELOOP' } };
+const readOnlyFailing: Partial<Record<Driver, Readonly<Record<string, string>>>> = {
+  local: { readlink: 'ELOOP' },
+};
 
 describe.each(['bookworm', 'trixie'] as const)('shares of guests on %s', (suite) => {
   const lab = useLab({ hosts: 1, name: `shares-${suite}`, suite });
-  const drivers = Object.keys(failing[suite]) as Driver[];
+  const drivers = driversOf(suite);
   let core: Core;
   let blank: HostSnapshot;
   beforeAll(async () => {
