@@ -9,7 +9,7 @@ import type { LaunchPlan } from './launch-plan.ts';
 import { helperShares } from './launch-share.ts';
 import { launcherHead } from './launcher-head.ts';
 import { leaseStep } from './lease.ts';
-import { localShareFunctions, localSharesStep, procCommand } from './local-shares.ts';
+import { localShareFunctions, procCommand } from './local-shares.ts';
 import { confineGuest, labelStep } from './lsm.ts';
 import { loggersStep, pipesStep, startLogger } from './logger.ts';
 import { namespacesStep, pidNamespaceCommand } from './namespaces.ts';
@@ -44,7 +44,7 @@ export function launcherScript(plan: LaunchPlan, roots: HostRoots = defaultRoots
     disksStep(plan),
     ...(inView(plan)
       ? [viewStep(plan, places), deviceNodesStep(plan), labelStep(plan), enterViewStep()]
-      : [localSharesStep(plan), deviceNodesStep(plan), labelStep(plan)]),
+      : [deviceNodesStep(plan), labelStep(plan)]),
     pipesStep(),
     loggersStep(plan),
     launchStep(plan, places),

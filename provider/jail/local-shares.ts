@@ -6,7 +6,6 @@ import type { MountObservation } from './observation.ts';
 import { closeLocks, launcherLockFunctions, lockedShares, lockLocalShare } from './share-lock.ts';
 import { localSharePlace } from './share-places.ts';
 import { enterSource, refuseExposed } from './share-source.ts';
-import type { LauncherStep } from './step.ts';
 
 interface LocalShare {
   readonly share: LaunchShare;
@@ -39,35 +38,7 @@ export function localShareFunctions({ shares }: Pick<LaunchPlan, 'shares'>, root
   const own = localShares({ shares });
   if (own.length === 0) return sh``;
   const exposed = own.some(({ share }) => makesRealFiles(share)) ? [refuseExposed] : [];
-  return sh`\n\n${lines([enterSource, ...exposed, lookAtShare])}${launcherLockFunctions(shares, roots)}`;
-}
-
-/** In a shell of its own, which stays in the directory. */
-const lookAtShare: ShellText = sh`# look_at_share DIRECTORY NUMBER ro|rw [real]: goes to a directory that QEMU serves itself, if that is what it should be
-look_at_share() {
-  source=$1 record=$run/share-$2.source
-  enter_source
-  [ "$3" = ro ] || setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
-    fail "the guest's user may not write to $source: give it to uid $uid (chown $uid), or share it readonly"
-  [ "\${4-}" != real ] || refuse_exposed
-}`;
-
-/** A guest in the host's own mount namespace: its QEMU goes to each directory by its name, which may lead elsewhere by then. */
-export function localSharesStep(plan: LaunchPlan): LauncherStep | undefined {
-  const own = localShares(plan);
-  if (own.length === 0) return undefined;
-  const looks = own.map((each) => sh`  (${lookAt(each)}) || exit`);
-  return {
-    name: 'local-shares',
-    comment: sh`Directories that QEMU serves itself, each looked at, and locked where the guest writes`,
-    body: lines([...looks, ...lockedShares(plan.shares).map(lockLocalShare)]),
-  };
-}
-
-function lookAt({ share, index }: LocalShare): ShellText {
-  const access = share.readonly ? sh`ro` : sh`rw`;
-  const real = makesRealFiles(share) ? sh` real` : sh``;
-  return sh`look_at_share ${word(share.source)} ${index} ${access}${real}`;
+  return sh`\n\n${lines([enterSource, ...exposed])}${launcherLockFunctions(shares, roots)}`;
 }
 
 /**
@@ -78,19 +49,28 @@ export function showLocalShares(plan: LaunchPlan): ShellText {
   const shown = localShares(plan);
   if (shown.length === 0) return sh``;
   return sh`
-  # mount_share PLACE OPTIONS: the working directory itself, whatever its name leads to by then
-  mount_share() {
-    mount --no-canonicalize -o bind . "$view$1" && mount -o "remount,bind,$2" "$view$1" ||
-      fail "cannot mount $source for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
+  # show_share DIRECTORY PLACE OPTIONS [real]: the directory itself, whatever its name leads to by then
+  show_share() {
+    mkdir -p -- "$view$2" || fail "cannot fill $view"
+    (
+      source=$1 record=$run/share-\${2##*/}.source
+      enter_source
+      case ,$3, in *,ro,*) ;; *)
+        setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
+          fail "the guest's user may not write to $source: give it to uid $uid (chown $uid), or share it readonly" ;;
+      esac
+      [ "\${4-}" != real ] || refuse_exposed
+      mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" ||
+        fail "cannot mount $source for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
+    ) || exit
   }
 ${lines([...shown.map(showShare), ...lockedShares(plan.shares).map(lockLocalShare)])}`;
 }
 
-function showShare(shown: LocalShare): ShellText {
-  const options = shown.share.readonly ? 'ro,nosuid,nodev' : 'nosuid,nodev';
-  const place = word(localSharePlace(shown.index));
-  return sh`  mkdir -p -- "$view"${place} || fail "cannot fill $view"
-  (${lookAt(shown)} && mount_share ${place} ${word(options)}) || exit`;
+function showShare({ share, index }: LocalShare): ShellText {
+  const options = share.readonly ? 'ro,nosuid,nodev' : 'nosuid,nodev';
+  const real = makesRealFiles(share) ? sh` real` : sh``;
+  return sh`  show_share ${word(share.source)} ${word(localSharePlace(index))} ${word(options)}${real}`;
 }
 
 /** Part of the last command, between the pid namespace and what QEMU is started by: a /proc, and no lock for QEMU. */

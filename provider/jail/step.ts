@@ -28,7 +28,6 @@ export const stepExitCodes = {
   'enter-view': 54,
   label: 55,
   domain: 56,
-  'local-shares': 57,
 } as const;
 export type StepName = keyof typeof stepExitCodes;
 

@@ -70,22 +70,6 @@ const cases: readonly (readonly [string, LaunchPlan])[] = [
       ],
     }),
   ],
-  [
-    'local-shares-by-name',
-    planOf('10.0', {
-      requests: { ...samplePlanParts.requests, chroot: 'off', 'mount-namespace': 'off' },
-      shares: [
-        {
-          ...{ tag: 'r', source: `/srv/it's a "share", 100% $(x)`, readonly: true, onlyWriter: false },
-          ...{ maxFileMib: 1024, driver: { kind: 'local', securityModel: 'mapped-file' } },
-        },
-        {
-          ...{ tag: 'w', source: '/srv/w', readonly: false, onlyWriter: true },
-          ...{ maxFileMib: 2048, driver: { kind: 'local', securityModel: 'none' } },
-        },
-      ],
-    }),
-  ],
   ['no-time-to-shut-down', planOf('7.2', { shutdownTimeoutSeconds: 0 })],
 ];
 

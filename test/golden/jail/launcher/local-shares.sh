@@ -170,14 +170,6 @@ enter_source() {
   [ "$(pwd -P)" = "$source" ] || fail "$source leads over a symbolic link: give the directory's own path, $(pwd -P)"
   stat -c '%d %i' -- . >"$record" || fail "cannot write $record"
 }
-# look_at_share DIRECTORY NUMBER ro|rw [real]: goes to a directory that QEMU serves itself, if that is what it should be
-look_at_share() {
-  source=$1 record=$run/share-$2.source
-  enter_source
-  [ "$3" = ro ] || setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
-    fail "the guest's user may not write to $source: give it to uid $uid (chown $uid), or share it readonly"
-  [ "${4-}" != real ] || refuse_exposed
-}
 locks=/run/stockade
 lock_of() {
   device='' inode=''
@@ -374,15 +366,23 @@ step_view() {
   } >"$run/fstab"
   [ $# -eq 0 ] || cp -P -- "$@" "$view/" || fail "cannot fill $view"
   mount --all --fstab "$run/fstab" || fail 'cannot mount what the guest is to see'
-  # mount_share PLACE OPTIONS: the working directory itself, whatever its name leads to by then
-  mount_share() {
-    mount --no-canonicalize -o bind . "$view$1" && mount -o "remount,bind,$2" "$view$1" ||
-      fail "cannot mount $source for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
+  # show_share DIRECTORY PLACE OPTIONS [real]: the directory itself, whatever its name leads to by then
+  show_share() {
+    mkdir -p -- "$view$2" || fail "cannot fill $view"
+    (
+      source=$1 record=$run/share-${2##*/}.source
+      enter_source
+      case ,$3, in *,ro,*) ;; *)
+        setpriv --reuid="$uid" --regid="$gid" --clear-groups test -w . ||
+          fail "the guest's user may not write to $source: give it to uid $uid (chown $uid), or share it readonly" ;;
+      esac
+      [ "${4-}" != real ] || refuse_exposed
+      mount --no-canonicalize -o bind . "$view$2" && mount -o "remount,bind,$3" "$view$2" ||
+        fail "cannot mount $source for QEMU to see: journalctl --unit=stockade-guest@$guest says why"
+    ) || exit
   }
-  mkdir -p -- "$view"/share/0 || fail "cannot fill $view"
-  (look_at_share '/srv/it'\''s a "share", 100% $(x)' 0 ro && mount_share /share/0 ro,nosuid,nodev) || exit
-  mkdir -p -- "$view"/share/1 || fail "cannot fill $view"
-  (look_at_share /srv/w 1 rw && mount_share /share/1 nosuid,nodev) || exit
+  show_share '/srv/it'\''s a "share", 100% $(x)' /share/0 ro,nosuid,nodev
+  show_share /srv/w /share/1 nosuid,nodev
   source=/srv/w how=-x
   lock_of "$run"/share-1.source || fail "cannot read the record of $source"
   while :; do
