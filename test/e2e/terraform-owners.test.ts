@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ShellText } from '../../provider/model/shell.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
-import { guestFiles, inventory, stack, Workspace } from './terraform.fixture.ts';
+import { stillFiles } from '../lab/guest/still-files.ts';
+import { inventory, stack, Workspace } from './terraform.fixture.ts';
 
 const lab = useLab({ hosts: 1, name: 'tf-owners' });
 const workspaces: Workspace[] = [];
@@ -61,7 +62,7 @@ describe('a fleet whose state was lost', () => {
   });
 
   it('has no changes from another checkout, with its files elsewhere', async () => {
-    const { kernel } = await guestFiles();
+    const { kernel } = await stillFiles();
     const elsewhere = join(first.folder, 'another-path');
     copyFileSync(kernel, elsewhere);
     first.write(await stack({ hosts: inventory(lab.host), guest: { kernel: { file: elsewhere } } }));
@@ -74,7 +75,7 @@ describe('a fleet whose state was lost', () => {
   });
 
   it('is not given a file that was changed after the plan was made', async () => {
-    const { initrd } = await guestFiles();
+    const { initrd } = await stillFiles();
     const changing = join(first.folder, 'initrd');
     copyFileSync(initrd, changing);
     appendFileSync(changing, Buffer.alloc(512));

@@ -5,7 +5,14 @@ import { guestPlaces } from '../../provider/jail/places.ts';
 import { ShellText } from '../../provider/model/shell.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
-import { type Configuration, hostEntry, inventory, stack, Workspace } from './terraform.fixture.ts';
+import {
+  guestFiles,
+  hostEntry,
+  inventory,
+  stack,
+  type Configuration,
+  Workspace,
+} from './terraform.fixture.ts';
 
 const lab = useLab({ hosts: 1, name: 'tf-safety' });
 const guest = 'stockade_guest.web1';
@@ -69,7 +76,9 @@ describe('a hostile kernel command line', () => {
   const hostile = `console=ttyS0 mark=a,b,,c "x y" 'z' $(reboot) \`id\` -drive -- back\\slash ;&|<>* ~ end`;
 
   it('arrives in the guest as it was written', async () => {
-    workspace.write(await stack({ hosts: inventory(lab.host), guest: { command_line: hostile } }));
+    const { kernel, initrd } = await guestFiles();
+    const linux = { kernel: { file: kernel }, initrd: { file: initrd }, command_line: hostile };
+    workspace.write(await stack({ hosts: inventory(lab.host), guest: linux }));
     await workspace.apply();
     const logs = guestPlaces('web1').logDirectory;
     const serial = () => onHost(`cat ${logs}/serial.0 ${logs}/serial.1 2>/dev/null || :`);

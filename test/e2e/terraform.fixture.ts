@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { type BuiltProvider, buildProvider } from '../../scripts/build-provider.ts';
 import { buildGuestImage, type GuestImage } from '../lab/guest/image.ts';
+import { stillFiles } from '../lab/guest/still-files.ts';
 import type { LabHost } from '../lab/lab.ts';
 import type { TestHost } from '../lab/test-host.ts';
 import { type CommandOutput, capture } from '../lab/process.ts';
@@ -247,7 +248,7 @@ export function inventory(...hosts: readonly LabHost[]): Configuration {
 
 let image: Promise<GuestImage> | undefined;
 
-/** A kernel and an initrd that boot under emulation. */
+/** A kernel and an initrd that boot under emulation, which takes half a minute of a processor. */
 export function guestFiles(): Promise<GuestImage> {
   image ??= buildGuestImage();
   return image;
@@ -264,10 +265,10 @@ export interface StackOptions {
   readonly longNames?: boolean;
 }
 
-/** Per host of the inventory: the host, its users, and guests. All refer to each other, as they should. */
+/** Per host of the inventory: the host, its users, and guests that only stand still. All refer to each other, as they should. */
 export async function stack(options: StackOptions): Promise<Configuration> {
   const { hosts, fleet = 'fleet-1', provider = {}, guests = ['web1'], guest = {} } = options;
-  const { kernel, initrd } = await guestFiles();
+  const { kernel, initrd } = await stillFiles();
   const names = Object.keys(hosts);
   const { longNames = names.length > 1 } = options;
   return {
