@@ -5,7 +5,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ShellText } from '../../provider/model/shell.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
-import { type Configuration, hostEntry, inventory, stack, Workspace } from './terraform.fixture.ts';
+import {
+  type Configuration,
+  guestFiles,
+  hostEntry,
+  inventory,
+  stack,
+  Workspace,
+} from './terraform.fixture.ts';
 
 const lab = useLab({ hosts: 1, name: 'tf-failures', diskMiB: 64 });
 let workspace: Workspace;
@@ -166,12 +173,14 @@ describe('a guest that cannot be made', () => {
 
   it('finds the disk full', async () => {
     await onHost('dd if=/dev/zero of=/var/filler bs=64k 2>/dev/null || :');
-    const full = await failing({ hosts: inventory(lab.host) });
+    // a kernel of eight MiB
+    const large = { kernel: { file: (await guestFiles()).kernel } };
+    const full = await failing({ hosts: inventory(lab.host), guest: large });
     expect(full).toContain('Error: guest web1 on h1');
     expect(full).toContain('Make room on the host');
     await nothingMade();
     await onHost('truncate -s -2M /var/filler');
-    const almost = await failing({ hosts: inventory(lab.host) });
+    const almost = await failing({ hosts: inventory(lab.host), guest: large });
     await onHost('rm /var/filler');
     expect(almost).toMatch(/Error: guest web1 on h1: \d+ bytes do not fit/);
     expect(almost).toContain('Make room on the host');
