@@ -67,7 +67,7 @@ describe('the users of guests', () => {
 done 2>&1`),
       (async () => {
         for (let turn = 0; turn < 6; turn++) {
-          expect(ends(await one.makeUsers({ lastDomid: 32_000 }))).toEqual([
+          expect(ends(await one.makeUsers({ lastDomid: 8000 }))).toEqual([
             'changed qemu-users per-domain on h1: users',
           ]);
           expect(ends(await one.removeUsers())).toEqual(['changed qemu-users per-domain on h1: users']);

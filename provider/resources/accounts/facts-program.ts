@@ -26,7 +26,11 @@ BEGIN { FS = ":"; limit = 4096; prefix = "xen-qemuuser-domid" }
 FILENAME ~ /sub[ug]id$/ { if (++subs <= limit) print "sub:" (FILENAME ~ /subuid$/ ? "u" : "g") ":" cut($1) ":" cut($2) ":" cut($3); next }
 {
   special = $1 ~ /^xen-qemuuser-(domid[1-9][0-9]*|range-base|shared|reaper)$/ || $1 == "stockade-logger"
-  if (special && $1 ~ /domid/ && substr($1, length(prefix) + 1) + 0 > 32751) special = 0
+  if (special && $1 ~ /domid/) {
+    n = substr($1, length(prefix) + 1) + 0
+    if (n > 32751) special = 0
+    else if (n > last) last = n
+  }
 }
 FILENAME ~ /passwd$/ {
   if (special && !($1 in p)) { uid[$1] = $3; gid[$1] = $4; p[$1] = cut($5) ":" cut($6) ":" cut($7) }
@@ -40,7 +44,7 @@ FILENAME ~ /group$/ {
 }
 special && FILENAME ~ /\\/shadow$/ { word[$1] = $2 ~ /^[!*]/ ? "locked" : "open" }
 END {
-  for (n = 1; n <= 32751; n++) {
+  for (n = 1; n <= last; n++) {
     name = prefix n
     if (!(name in p) && !(name in g) && !(name in word)) { flush(); continue }
     now = entry(name, n)
