@@ -158,5 +158,10 @@ systemctl restart -- ${words(broken.map(([name]) => guestUnit(name)))}`);
       control: 'success',
     });
     expect(named('got-through').sort()).toEqual(['setpgid', 'setsid']);
+    // by the security module's profile, which stands in the way of no other layer
+    expect(results.find(({ name }) => name === 'raw-socket')).toMatchObject({
+      outcome: 'stopped',
+      stoppedBy: 'lsm',
+    });
   });
 });
