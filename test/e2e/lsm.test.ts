@@ -13,7 +13,7 @@ import { sharePlaces } from '../../provider/jail/share-places.ts';
 import { standstillKernel } from '../lab/guest/standstill.ts';
 import { useVmHost } from '../lab/vitest.ts';
 import { Core, pending, stillKernel } from './core.fixture.ts';
-import { ends, value } from './preparation.fixture.ts';
+import { ends } from './preparation.fixture.ts';
 import { closedDirectory, shareOf } from './shares.fixture.ts';
 
 /** Guests start slowly on a machine that is itself emulated. */
