@@ -239,7 +239,7 @@ describe.each(kinds)('by %s:', (kind) => {
     it('is made again when it turns out dead while a channel is opened: nothing was sent, so nothing runs twice', async () => {
       const between = await Listener.inFrontOf(sshd.port);
       try {
-        const connection = open(targetOf(sshd, { port: between.port, connectTimeoutSeconds: 1 }));
+        const connection = open(targetOf(sshd, { port: between.port, connectTimeoutSeconds: 4 }));
         succeeded(await connection.exec(sh`true`, limits));
         between.stall();
         const log = join(sshd.directory, 'ran');
