@@ -42,7 +42,8 @@ export function hostKeyUnknown(
   const line = `${knownHostsName(target.address, target.port)} ${keyLine(key)}`;
   return problem('host-key-unknown', `the key of host ${describeTarget(target)} is not known`, {
     detail: detail.join('\n'),
-    hint: `${askTheHost} If it is the same, add this line to ${files[0] ?? 'a known_hosts file'}, or pin the key:\n${line}`,
+    hint: `${askTheHost} If it is the same, add this line to ${files[0] ?? 'a known_hosts file'}, or pin the key:`,
+    copy: line,
     host: target.host,
   });
 }
@@ -54,7 +55,8 @@ export function hostKeyChanged(target: Destination, key: PublicKey, known: reado
     `host ${describeTarget(target)} presents another key than the one on record`,
     {
       detail: [`It presents ${key.type} ${fingerprint(key)}.`, 'On record:', ...known].join('\n'),
-      hint: `Either someone stands between you and the host, or it was installed anew. ${askTheHost} Only if that is the key, replace the one on record by:\n${keyLine(key)}`,
+      hint: `Either someone stands between you and the host, or it was installed anew. ${askTheHost} Only if that is the key, replace the one on record by:`,
+      copy: keyLine(key),
       host: target.host,
     },
   );

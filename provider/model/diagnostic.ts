@@ -17,6 +17,8 @@ export interface Diagnostic {
   readonly detail?: string;
   /** The remedy, in the imperative. */
   readonly hint?: string;
+  /** What the remedy wants copied to the letter, on a line of its own: an entry of a known_hosts file, a line of code. */
+  readonly copy?: string;
   /** Path into the definition: `['kernel', 'file']`. */
   readonly path?: readonly (string | number)[];
   readonly source?: SourcePosition;

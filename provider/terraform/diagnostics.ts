@@ -14,7 +14,7 @@ export function pluginDiagnostic(diagnostic: Diagnostic, path?: AttributePath): 
   const detail = [
     quoted(diagnostic.detail ?? ''),
     where.join('\n'),
-    diagnostic.hint === undefined ? '' : `What to do: ${diagnostic.hint}`,
+    ...(diagnostic.hint === undefined ? [] : [remedy(diagnostic.hint, diagnostic.copy)]),
   ]
     .filter((part) => part !== '')
     .map(printable)
@@ -26,6 +26,12 @@ export function pluginDiagnostic(diagnostic: Diagnostic, path?: AttributePath): 
     ...(detail === '' ? {} : { detail }),
     ...(at === undefined || at.length === 0 ? {} : { path: at }),
   };
+}
+
+/** Each on one line: a line break in it is nobody's of ours. */
+function remedy(hint: string, copy: string | undefined): string {
+  const lines = [`What to do: ${hint}`, ...(copy === undefined ? [] : [copy])];
+  return lines.map(printableLine).join('\n');
 }
 
 export function pluginDiagnostics(diagnostics: readonly Diagnostic[]): readonly PluginDiagnostic[] {

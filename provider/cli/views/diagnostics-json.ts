@@ -7,11 +7,12 @@ export function diagnosticJson({
   summary,
   detail,
   hint,
+  copy,
   path,
   source,
   host,
   resource,
   step,
 }: Diagnostic) {
-  return { severity, code, summary, detail, hint, path, source, host, resource, step };
+  return { severity, code, summary, detail, hint, copy, path, source, host, resource, step };
 }

@@ -8,7 +8,7 @@ import type { Style } from './style.ts';
  * set off: it cannot pass for a line of ours.
  */
 export function humanDiagnostic(one: Diagnostic, style: Style): string {
-  const { severity, summary, detail, hint, source, host, resource, step } = one;
+  const { severity, summary, detail, hint, copy, source, host, resource, step } = one;
   const place = source === undefined ? '' : `${source.file}:${source.line}:${source.column}: `;
   const mark = severity === 'error' ? style.red('error') : style.yellow('warning');
   const where = [
@@ -24,11 +24,8 @@ export function humanDiagnostic(one: Diagnostic, style: Style): string {
       : terminalText(detail)
           .split('\n')
           .map((line) => `  | ${line}`)),
-    ...(hint === undefined || hint === ''
-      ? []
-      : terminalText(inOurWords(hint))
-          .split('\n')
-          .map((line, index) => `${index === 0 ? '  to do: ' : '         '}${line}`)),
+    ...(hint === undefined || hint === '' ? [] : [`  to do: ${terminalLine(inOurWords(hint))}`]),
+    ...(copy === undefined ? [] : [`         ${terminalLine(copy)}`]),
     '',
   ].join('\n');
 }

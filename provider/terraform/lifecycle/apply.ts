@@ -152,7 +152,8 @@ function presence<S extends z.ZodObject, D>(
     return problem('record-exists', `${resource} exists already`, {
       ...at,
       detail: 'It was made earlier by this fleet, and this state does not know of it.',
-      hint: `Import it: terraform import ${kind.type}.NAME ${id}\nor, in the code: import { to = ${kind.type}.NAME, id = ${JSON.stringify(id)} }`,
+      hint: `Import it: terraform import ${kind.type}.NAME ${id}, or in the code:`,
+      copy: `import { to = ${kind.type}.NAME, id = ${JSON.stringify(id)} }`,
     });
   }
   if (!creating && found === undefined) {
