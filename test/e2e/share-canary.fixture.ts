@@ -16,7 +16,7 @@ export const linkRaces: readonly string[] = ['escape-race-symlink', 'escape-race
 
 /**
  * @param seconds how long each race for a link is run at least; all shares are raced for at once
- * @param tries how often each of them is tried at least, in two minutes more
+ * @param tries how often each of them is tried at least; a race goes on for two minutes more until it is (`escape-race-symlink` is two)
  */
 export const escapeTask = (seconds: number, tries = 0): string =>
   [
@@ -55,11 +55,11 @@ export function placeCanary(host: LabHost, sources: readonly string[]): void {
   }
 }
 
-/** Somebody on the host who swaps a directory of each export for a link to the canary's; returns what ends it and tells how often. */
+/** Somebody on the host who swaps a directory of each export for a link to the canary's; returns what ends it and tells how often in each. */
 export async function startSwapper(
   host: LabHost,
   sources: readonly string[],
-): Promise<() => Promise<number>> {
+): Promise<() => Promise<readonly number[]>> {
   host.copyIn(swapProgram, '/root/swap.pl');
   const directories = sources.map((source) => `${source}/race-host`);
   const argv = ['perl', '/root/swap.pl', '/srv/outside', basename(canary.path), '900', ...directories];
@@ -70,6 +70,6 @@ export async function startSwapper(
     // it has not ended by itself
     await host.run(sh`kill ${words([pid.trim()])}; while [ ! -s /root/swap.count ]; do sleep 0.1; done`);
     const said = readFileSync(host.pathFromHere('/root/swap.count'), 'utf8');
-    return Number(/^swaps=(\d+)\n$/.exec(said)?.[1]);
+    return (/^swaps=([\d,]+)\n$/.exec(said)?.[1] ?? '').split(',').map(Number);
   };
 }

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sh, word } from '../../provider/model/shell.ts';
 import type { GuestShare } from '../../provider/resources/guest/desired.ts';
 import { departures, readShareReport } from '../lab/guest/share-report.ts';
-import { roundtripSteps } from '../lab/guest/share-steps.ts';
+import { readOnlySteps, roundtripSteps } from '../lab/guest/share-steps.ts';
+import { suites } from '../lab/recipe.ts';
 import { useLab } from '../lab/vitest.ts';
 import { Core } from './core.fixture.ts';
 import { placeShareGuest } from './share-guest.fixture.ts';
@@ -14,6 +15,7 @@ import {
   failing as known,
   journal,
   makeSources,
+  readOnlyFailing,
   runShareGuest,
   shareGuest,
   shareOf,
@@ -51,7 +53,7 @@ const caches = {
   trixie: ['auto', 'always', 'metadata', 'never'],
 } as const;
 
-describe.each(['bookworm', 'trixie'] as const)('options of virtiofs on %s', (suite) => {
+describe.each(suites)('options of virtiofs on %s', (suite) => {
   const { lab, core, write } = useHost(suite);
 
   it('do what they say: mounts below, caches, and ids where they can be mapped', async () => {
@@ -131,7 +133,7 @@ const failing = {
   trixie: { 'mapped-xattr': {}, none: noRoot },
 } as const;
 
-describe.each(['bookworm', 'trixie'] as const)('QEMU itself on %s, where it has a /proc', (suite) => {
+describe.each(suites)('QEMU itself on %s, where it has a /proc', (suite) => {
   const { lab, core } = useHost(suite);
 
   it('keeps what the guest gives its files in extended attributes, or nowhere', async () => {
@@ -149,20 +151,33 @@ describe.each(['bookworm', 'trixie'] as const)('QEMU itself on %s, where it has 
   });
 });
 
-describe.each(['bookworm', 'trixie'] as const)('a microvm on %s', (suite) => {
+/** q35 of Debian 13 is in shares.test.ts, at full size. */
+const machines = { bookworm: ['microvm', 'q35'], trixie: ['microvm'] } as const;
+
+describe.each(suites)('every driver on %s', (suite) => {
   const { lab, core } = useHost(suite);
 
-  it('has shares of every driver, on virtio-mmio', async () => {
-    const shares = driversOf(suite).map((driver) => shareOf(`m-${driver}`, { driver }));
-    await makeSources(lab.host, shares);
-    const task = 'task=roundtrip at_once=1 files=20 big_mib=2';
-    const guest = shareGuest(core(), 'small', shares, task, { machine: 'microvm' });
-    const report = await runShareGuest(lab.host, core(), guest);
-    for (const { tag, driver } of shares) {
-      expect
-        .soft([tag, departures(report, tag, roundtripSteps, known[suite][driver as Driver])])
-        .toEqual([tag, []]);
-    }
-    await core().leave(['small']);
-  });
+  it.each(machines[suite])(
+    'is all that a file system is, and read-only is read-only, on %s',
+    async (machine) => {
+      const shares = driversOf(suite).flatMap((driver) => [
+        shareOf(`w-${driver}`, { driver }),
+        shareOf(`r-${driver}`, { driver, readonly: true }),
+      ]);
+      await makeSources(lab.host, shares);
+      const task = 'task=roundtrip at_once=1 files=20 big_mib=2';
+      const report = await runShareGuest(
+        lab.host,
+        core(),
+        shareGuest(core(), 'small', shares, task, { machine }),
+      );
+      for (const { tag, readonly, driver } of shares) {
+        const [steps, failures] = readonly
+          ? [readOnlySteps, readOnlyFailing[driver as Driver]]
+          : [roundtripSteps, known[suite][driver as Driver]];
+        expect.soft([tag, departures(report, tag, steps, failures)]).toEqual([tag, []]);
+      }
+      await core().leave(['small']);
+    },
+  );
 });

@@ -8,15 +8,15 @@ our ($canary, $canary_name, $canary_directory, @ways_out);
 use constant LATE => 120;
 
 # Does what goes through the name that is being swapped, until the time is over, it was tried often enough and `swapped` is there;
-# returns its tries and hits.
+# returns its tries, its hits, and how often it found the file that is inside.
 sub hammer {
   my ($directory, $end, $wanted, $swapped) = @_;
-  my ($tries, $hits) = (0, 0);
+  my ($tries, $hits, $inside) = (0, 0, 0);
   my $target = "$directory/$canary_name";
   while ($tries % 64 || now() < $end || now() < $end + LATE && ($tries < $wanted || defined $swapped && !-e $swapped)) {
     my $kind = $tries++ % 8;
     if ($kind < 4) {
-      if (sysopen(my $file, $target, O_RDONLY | O_NONBLOCK)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text) }
+      if (sysopen(my $file, $target, O_RDONLY | O_NONBLOCK)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text); $inside++ if defined $text && length $text }
     } elsif ($kind == 4) {
       if (sysopen(my $file, $target, O_RDWR | O_NONBLOCK)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text); syswrite($file, 'ESCAPED') }
     } elsif ($kind == 5) {
@@ -30,7 +30,7 @@ sub hammer {
       rename("$directory/inside", "$directory/escaped-moved") && rename("$directory/escaped-moved", "$directory/inside");
     }
   }
-  return ($tries, $hits);
+  return ($tries, $hits, $inside);
 }
 
 # Two hammers on one name while `swap` runs; all are over when the time is, `wanted` tries were made and something was swapped.
@@ -44,8 +44,8 @@ sub race {
   my @hammers = map {
     my $over = $_;
     sub {
-      my ($tries, $hits) = hammer($directory, $end, $wanted / @over, $swapped);
-      syswrite($write, "$tries $hits\n");
+      my ($tries, $hits, $inside) = hammer($directory, $end, $wanted / @over, $swapped);
+      syswrite($write, "$tries $hits $inside 0\n");
       write_file($over, '');
     }
   } @over;
@@ -55,19 +55,22 @@ sub race {
       $swaps += $swap->();
       write_file($swapped, '') if $swaps && !-e $swapped;
     }
-    syswrite($write, "0 0 $swaps\n");
+    syswrite($write, "0 0 0 $swaps\n");
   };
   my $passed = together(@hammers, $swap ? $swapper : ());
   close $write;
   unlink @over, defined $swapped ? $swapped : ();
-  my $total = 0;
+  my ($found, $total) = (0, 0);
   while (my $line = <$read>) {
-    my ($tries, $hits, $swapped) = split ' ', $line;
+    my ($tries, $hits, $inside, $swapped) = split ' ', $line;
     count($tries, $hits);
-    $total += $swapped || 0;
+    $found += $inside;
+    $total += $swapped;
   }
   check($passed, 'a process failed');
   check(!$swap || $total > 0, 'nothing was swapped');
+  # a server that refuses everything is not raced with
+  check($found > 0, 'the file inside was never found');
 }
 
 # `swap` is a directory with a file called as the canary, or a link to the canary's own directory.

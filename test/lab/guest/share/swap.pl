@@ -1,6 +1,6 @@
 # Runs on the host: swaps `swap` in each directory between a directory and a link to TARGET, as fast as it goes while the guest has put `go`
 # there, until it is killed or SECONDS are over. `swap` and `swap.link` change places in one step, so the name is always there. How often
-# they did is printed when it is killed.
+# they did in each is printed when it is killed, in the order of the directories.
 #   perl swap.pl TARGET NAME SECONDS DIRECTORY...
 # NAME is a file that both places hold.
 use strict;
@@ -19,8 +19,8 @@ for my $directory (@directories) {
 }
 my ($renameat2, $here, $exchange) = (316, -100, 2);
 my $end = time + $seconds;
-my $swaps = 0;
-$SIG{TERM} = sub { print "swaps=$swaps\n"; exit };
+my %swaps = map { $_ => 0 } @directories;
+$SIG{TERM} = sub { print 'swaps=', join(',', @swaps{@directories}), "\n"; exit };
 while (time < $end) {
   my @wanted = grep { -e "$_/go" } @directories;
   # nobody is to lose a processor to it meanwhile
@@ -28,6 +28,6 @@ while (time < $end) {
   for my $directory (@wanted) {
     my ($one, $other) = ("$directory/swap", "$directory/swap.link");
     for (1 .. 100) { syscall($renameat2, $here, $one, $here, $other, $exchange) == 0 or die "renameat2: $!\n" }
-    $swaps += 100;
+    $swaps{$directory} += 100;
   }
 }
