@@ -9,6 +9,7 @@ import { useLab } from '../lab/vitest.ts';
 import { Core } from './core.fixture.ts';
 import { placeShareGuest } from './share-guest.fixture.ts';
 import {
+  closedDirectory,
   consoleUntil,
   type Driver,
   driversOf,
@@ -178,6 +179,7 @@ describe.each(suites)('every driver on %s', (suite) => {
         expect.soft([tag, departures(report, tag, steps, failures)]).toEqual([tag, []]);
       }
       await core().leave(['small']);
+    await lab.host.run(['rm', '-rf', closedDirectory]);
     },
   );
 });
