@@ -14,8 +14,13 @@ import type { TestHost } from './test-host.ts';
 /** Directories whose files are told by what they hold; those of others by their size. */
 const digested = ['etc', 'home', 'opt', 'root', 'srv', 'usr/local', 'var/lib/stockade'];
 
-/** What Xen's own services write for themselves. */
-const ownOfXen: readonly RegExp[] = [/^run\/xenstored?(\/|$)/, /^var\/lib\/xenstored?(\/|$)/];
+/** What Xen's own services and libxl write for themselves, whoever has a domain: which domids were used lately, a lock, xenstored's log. */
+const ownOfXen: readonly RegExp[] = [
+  /^run\/xenstored?(\/|$)/,
+  /^var\/lib\/xenstored?(\/|$)/,
+  /^run\/xen\/(domid-history|dm-reaper-lock)$/,
+  /^var\/log\/xen\/xenstored-access\.log$/,
+];
 
 /** The same as `snapshotHost` shows, of a host that can only be asked by login; domains of Xen's count as interfaces do. */
 export async function snapshotMachine(host: TestHost): Promise<HostSnapshot> {
