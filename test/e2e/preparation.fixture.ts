@@ -5,6 +5,7 @@ import type { HostSession } from '../../provider/executor/session.types.ts';
 import { systemClock } from '../../provider/model/clock.ts';
 import type { Diagnostic, Result } from '../../provider/model/diagnostic.ts';
 import type { Operation, OperationResult } from '../../provider/model/operation.ts';
+import type { Toolstack } from '../../provider/model/toolstack.ts';
 import { hostObstacles } from '../../provider/resources/host/checks.ts';
 import { type HostDesired, hostDesired } from '../../provider/resources/host/desired.ts';
 import { hostDiff } from '../../provider/resources/host/diff.ts';
@@ -35,9 +36,11 @@ export class Preparation {
   readonly session: HostSession;
   readonly fleet: string;
   readonly #host: string;
+  readonly #toolstack: Toolstack;
 
-  constructor(host: TestHost, fleet = 'test') {
+  constructor(host: TestHost, fleet = 'test', toolstack: Toolstack = 'qemu') {
     this.fleet = fleet;
+    this.#toolstack = toolstack;
     this.#host = host.name;
     const connection = openConnection(
       {
@@ -69,7 +72,7 @@ export class Preparation {
   }
 
   wishHost(qemuBinary?: string): HostDesired {
-    return hostDesired({ name: this.#host, qemuBinary }, this.fleet);
+    return hostDesired({ name: this.#host, qemuBinary, toolstack: this.#toolstack }, this.fleet);
   }
 
   wishUsers(spec: Partial<Omit<QemuUsersDesired, 'host' | 'fleet'>> = {}): QemuUsersDesired {

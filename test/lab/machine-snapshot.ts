@@ -14,8 +14,14 @@ import type { TestHost } from './test-host.ts';
 /** Directories whose files are told by what they hold; those of others by their size. */
 const digested = ['etc', 'home', 'opt', 'root', 'srv', 'usr/local', 'var/lib/stockade'];
 
-/** What Xen's own services write for themselves. */
-const ownOfXen: readonly RegExp[] = [/^run\/xenstored?(\/|$)/, /^var\/lib\/xenstored?(\/|$)/];
+/** What Xen's own services and libxl write for themselves, whoever has a domain: which domids were used lately, a lock, logs, where they would save. */
+const ownOfXen: readonly RegExp[] = [
+  /^run\/xenstored?(\/|$)/,
+  /^var\/lib\/xenstored?(\/|$)/,
+  /^run\/xen\/(domid-history|dm-reaper-lock)$/,
+  /^var\/lib\/xen\/save$/,
+  /^var\/log\/xen\/xenstored(-access)?\.log$/,
+];
 
 /** The same as `snapshotHost` shows, of a host that can only be asked by login; domains of Xen's count as interfaces do. */
 export async function snapshotMachine(host: TestHost): Promise<HostSnapshot> {
@@ -39,7 +45,7 @@ export async function snapshotMachine(host: TestHost): Promise<HostSnapshot> {
   };
 }
 
-const kinds = words(['mnt', 'net', 'ipc', 'uts', 'pid', 'cgroup', 'user']);
+const kinds: readonly string[] = ['mnt', 'net', 'ipc', 'uts', 'pid', 'cgroup', 'user'];
 
 /** Parts end with two NULs, what is in them with one. */
 const program: ShellText = sh`cd /
@@ -58,12 +64,8 @@ ls /sys/class/net
 ! command -v xl >/dev/null || xl list | sed -n '2,$s/ .*//p'
 end
 ls /run/netns 2>/dev/null | sed 's/^/netns /'
-for process in /proc/[0-9]*; do
-  read -r name <"$process/comm" || continue
-  for kind in ${kinds}; do
-    printf '%s %s\\n' "$(readlink "$process/ns/$kind")" "$name"
-  done
-done 2>/dev/null
+grep -H . /proc/[0-9]*/comm 2>/dev/null
+find /proc/[0-9]*/ns -mindepth 1 -printf '%h %f %l\\n' 2>/dev/null
 end`;
 
 function fileLine(line: string, sums: ReadonlyMap<string, string>): readonly string[] {
@@ -85,10 +87,15 @@ function processLine(line: string): readonly string[] {
 
 function namespaces(told: readonly string[]): readonly string[] {
   const named = told.filter((line) => line.startsWith('netns '));
-  const used = told.flatMap((line) => {
-    const [, id = '', name = ''] = /^([a-z]+:\[\d+\]) (.*)$/.exec(line) ?? [];
-    return id === '' ? [] : [{ id, name }];
+  const names = new Map<string, string>();
+  for (const line of told) {
+    const [, pid = '', name = ''] = /^\/proc\/(\d+)\/comm:(.*)$/.exec(line) ?? [];
+    if (pid !== '') names.set(pid, name);
+  }
+  const own = told.flatMap((line) => {
+    const [, pid = '', kind = '', id = ''] = /^\/proc\/(\d+)\/ns ([a-z]+) ([a-z]+:\[\d+\])$/.exec(line) ?? [];
+    const name = names.get(pid);
+    return name === undefined || !kinds.includes(kind) || volatileNamespaces.test(name) ? [] : [id];
   });
-  const own = used.filter(({ name }) => !volatileNamespaces.test(name));
-  return [...named, ...new Set(own.map(({ id }) => id))].sort();
+  return [...named, ...new Set(own)].sort();
 }

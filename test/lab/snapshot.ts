@@ -73,8 +73,8 @@ export function compareSnapshots(before: HostSnapshot, after: HostSnapshot): rea
   ]);
 }
 
-/** Systemd's own services have mount and uts namespaces of their own that change when they restart. */
-export const volatileNamespaces = /^(systemd|\(sd-|sshd)/;
+/** Systemd's own services, and workers of theirs, have mount and uts namespaces of their own that change when they restart. */
+export const volatileNamespaces = /^(systemd|\(sd-|\(udev-|sshd)/;
 
 /** Counts: two processes of one name are two lines. */
 function without(lines: readonly string[], others: readonly string[]): readonly string[] {
@@ -105,7 +105,8 @@ export function mounts(text: string): readonly string[] {
     .trimEnd()
     .split('\n')
     .flatMap((line) => {
-      const [mount = '', source = ''] = line.split(' - ');
+      // an automount's number is another one after each boot
+      const [mount = '', source = ''] = line.replace(/,pipe_ino=\d+/, '').split(' - ');
       const fields = mount.split(' ');
       if (/^\/run\/(credentials|user)\//.test(fields[4] ?? '')) return [];
       return [`${fields[4]} ${fields[3]} ${fields[5]} ${source}`];

@@ -81,10 +81,12 @@ function work(desired: HostDesired, snapshot: HostSnapshot): Result<Work> {
 function plan(planned: ObjectValue, prior: ObjectValue | null): ObjectValue {
   const same = (name: string) => (planned[name] ?? null) === (prior?.[name] ?? null);
   const sameQemu = prior !== null && same('qemu_binary') && same('toolstack');
-  const facts = Object.keys(hostSummaryAttributes).map((name) => [
-    name,
-    (sameQemu ? prior[name] : undefined) ?? UNKNOWN,
-  ]);
+  // null is known too: a host of Xen's has no QEMU of its own
+  const known = (name: string) => (sameQemu ? prior[name] : undefined);
+  const facts = Object.keys(hostSummaryAttributes).map((name) => {
+    const value = known(name);
+    return [name, value === undefined ? UNKNOWN : value];
+  });
   return {
     ...planned,
     id: planned['name'] ?? UNKNOWN,

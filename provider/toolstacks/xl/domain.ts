@@ -76,11 +76,10 @@ why_not() {
     awk '/^Parsing config/ { n = 0 } /error|fail|wanted/ && n < 3 { said[n++] = $0 } END { for (i = 0; i < n; i++) print said[i] }' |
     sed 's/^libxl: error: [^ ]* //' | cut -c 1-140 | tr '\\n' ';')
   case $words in
-    *chroot*)
-      for room in /run/xen/qemu-root-*; do
-        for entry in "$room"/* "$room"/.[!.]* "$room"/..?*; do
-          if [ -e "$entry" ] || [ -L "$entry" ]; then printf "%s is not empty, '%.60s' lies in it; " "$room" "\${entry##*/}"; fi
-        done
+    *qemu-root-*)
+      room=\${words#*qemu-root-} room=/run/xen/qemu-root-\${room%%[!0-9]*}
+      for entry in "$room"/* "$room"/.[!.]* "$room"/..?*; do
+        if [ -e "$entry" ] || [ -L "$entry" ]; then printf "%s is not empty, '%.60s' lies in it; " "$room" "\${entry##*/}"; fi
       done | head -c 200
       ;;
   esac

@@ -32,6 +32,6 @@ export const xenDeviceNodes = ['evtchn', 'gntalloc', 'gntdev', 'hypercall', 'pri
   (name) => `xen/${name}`,
 );
 
-/** A guest that crashes or starts again more often than this is left down. */
+/** A guest that crashes or starts again more often than this is left down. The window is wide: a slow host needs a minute to make a domain. */
 export const restartLimit = 5;
-export const restartWindowSeconds = 300;
+export const restartWindowSeconds = 600;

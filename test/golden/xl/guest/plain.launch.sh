@@ -80,11 +80,10 @@ why_not() {
     awk '/^Parsing config/ { n = 0 } /error|fail|wanted/ && n < 3 { said[n++] = $0 } END { for (i = 0; i < n; i++) print said[i] }' |
     sed 's/^libxl: error: [^ ]* //' | cut -c 1-140 | tr '\n' ';')
   case $words in
-    *chroot*)
-      for room in /run/xen/qemu-root-*; do
-        for entry in "$room"/* "$room"/.[!.]* "$room"/..?*; do
-          if [ -e "$entry" ] || [ -L "$entry" ]; then printf "%s is not empty, '%.60s' lies in it; " "$room" "${entry##*/}"; fi
-        done
+    *qemu-root-*)
+      room=${words#*qemu-root-} room=/run/xen/qemu-root-${room%%[!0-9]*}
+      for entry in "$room"/* "$room"/.[!.]* "$room"/..?*; do
+        if [ -e "$entry" ] || [ -L "$entry" ]; then printf "%s is not empty, '%.60s' lies in it; " "$room" "${entry##*/}"; fi
       done | head -c 200
       ;;
   esac
@@ -400,10 +399,10 @@ done'
     end_domain || fail "domain $domid cannot be ended"
     [ "$why" = 1 ] || fail "the guest crashed (domain $domid, reason $why): its last words are in $log/serial.0 and serial.1"
     IFS=. read -r now _ </proc/uptime
-    if [ "$starts" -eq 0 ] || [ "$((now - since))" -gt 300 ]; then starts=0 since=$now; fi
+    if [ "$starts" -eq 0 ] || [ "$((now - since))" -gt 600 ]; then starts=0 since=$now; fi
     starts=$((starts + 1))
     [ "$starts" -le 5 ] ||
-      fail "the guest starts again over and over (5 times in 300 s): its last words are in $log/serial.0 and serial.1"
+      fail "the guest starts again over and over (5 times in 600 s): its last words are in $log/serial.0 and serial.1"
   done
 }
 
