@@ -174,7 +174,10 @@ function planGuest(
   const users = before.users.offered.get(desired.scheme);
   const neighbours = neighboursOf(desired, before.neighbours);
   const obstacles = [
-    ...obstaclesOnHost(desired, capabilities, snapshot, neighbours, wish.uploads, roots),
+    ...obstaclesOnHost(desired, capabilities, snapshot, neighbours, wish.uploads, roots).filter(
+      // an xl without an answer is the host's obstacle, told once
+      ({ code }) => code !== 'xl-unreadable' || before.host.obstacles.length === 0,
+    ),
     ...foreignOwner(desired, snapshot.guests.get(desired.name)?.owner),
     ...(users === undefined ? [withoutUsers(desired)] : []),
   ];

@@ -179,7 +179,7 @@ describe.each(suites)('every driver on %s', (suite) => {
         expect.soft([tag, departures(report, tag, steps, failures)]).toEqual([tag, []]);
       }
       await core().leave(['small']);
-    await lab.host.run(['rm', '-rf', closedDirectory]);
+      await lab.host.run(['rm', '-rf', closedDirectory]);
     },
   );
 });

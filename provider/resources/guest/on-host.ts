@@ -55,7 +55,7 @@ export function obstaclesOnHost(
   const served = capabilities === undefined ? [] : launchShares(desired, capabilities);
   return [
     ...(capabilities === undefined ? [] : guestObstacles(desired, capabilities)),
-    ...(capabilities?.toolstack === 'xl' ? domainObstacles(desired, domains, capabilities) : []),
+    ...(capabilities?.toolstack === 'xl' ? domainObstacles(desired, domains) : []),
     ...sharedDiskObstacles(desired, neighbours.images),
     ...shareSourceObstacles(desired, sources, served, roots),
     ...sharedShareObstacles(desired, neighbours.sharing),

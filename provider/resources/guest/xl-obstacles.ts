@@ -101,15 +101,13 @@ function memoryObstacles({ memoryMib }: GuestDesired, { xen }: HostCapabilities,
   return [refuse('memoryMib', 'xl-memory', text, 'Give the guest less memory, or choose a larger host.')];
 }
 
-/** A domain that bears the guest's name and is not the guest: never touched. An xl that answers nothing at all is the host's obstacle, told once. */
+/** A domain that bears the guest's name and is not the guest: never touched. */
 export function domainObstacles(
   guest: GuestDesired,
   domains: readonly XenDomain[] | undefined,
-  { xen }: Pick<HostCapabilities, 'xen'>,
 ): readonly Diagnostic[] {
   const resource = describeAddress(guestAddress(guest));
   if (domains === undefined) {
-    if (xen?.version === '') return [];
     return [
       problem('xl-unreadable', `${resource}: xl does not list the domains of the host`, {
         host: guest.host,

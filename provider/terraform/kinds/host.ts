@@ -81,12 +81,13 @@ function work(desired: HostDesired, snapshot: HostSnapshot): Result<Work> {
 function plan(planned: ObjectValue, prior: ObjectValue | null): ObjectValue {
   const same = (name: string) => (planned[name] ?? null) === (prior?.[name] ?? null);
   const sameQemu = prior !== null && same('qemu_binary') && same('toolstack');
-  // null is known too: a host of Xen's has no QEMU of its own
-  const known = (name: string) => (sameQemu ? prior[name] : undefined);
-  const facts = Object.keys(hostSummaryAttributes).map((name) => {
-    const value = known(name);
-    return [name, value === undefined ? UNKNOWN : value];
-  });
+  // a host of Xen's has no QEMU of its own; else null is what an older state does not say
+  const known = (name: string) =>
+    sameQemu && name === 'qemu' && planned['toolstack'] === 'xl' ? (prior[name] ?? null) : UNKNOWN;
+  const facts = Object.keys(hostSummaryAttributes).map((name) => [
+    name,
+    (sameQemu ? prior[name] : undefined) ?? known(name),
+  ]);
   return {
     ...planned,
     id: planned['name'] ?? UNKNOWN,

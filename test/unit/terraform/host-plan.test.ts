@@ -20,6 +20,8 @@ it.each([
 });
 
 it('leaves open what an older state does not say', () => {
-  const { kernel: _, ...older } = prior;
+  const older = { ...prior, kernel: null };
   expect(hostKind.plan(planned, older, undefined)).toMatchObject({ qemu: null, kernel: UNKNOWN });
+  const ofQemu = { ...prior, toolstack: 'qemu' };
+  expect(hostKind.plan({ ...planned, toolstack: 'qemu' }, ofQemu, undefined)['qemu']).toBe(UNKNOWN);
 });
