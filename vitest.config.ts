@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/longest-first.ts';
 
 /** On emulated machines: beside others they would take many times as long. */
 const onMachine = [
@@ -43,6 +44,7 @@ const slow = (
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       fast('unit'),
       fast('golden'),

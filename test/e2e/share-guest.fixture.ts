@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sh, word, words } from '../../provider/model/shell.ts';
-import { microvmCommandLine, guestCommandLine } from '../lab/guest/init.ts';
+import { guestCommandLine } from '../lab/guest/init.ts';
 import { buildShareGuest } from '../lab/guest/share-image.ts';
 import { readShareReport, type ShareReport } from '../lab/guest/share-report.ts';
 import type { LabHost } from '../lab/lab.ts';
@@ -57,14 +57,14 @@ for try in $(seq 300); do [ -S "$socket" ] && exit; sleep 0.1; done; cat /root/v
   }
 }
 
-/** QEMU's arguments for one share; `bus` is `pci` or `device` (virtio-mmio, as a microvm has it). */
-export function shareArguments(share: PlainShare, bus: 'pci' | 'device'): readonly string[] {
+/** QEMU's arguments for one share. */
+function shareArguments(share: PlainShare): readonly string[] {
   const { tag, driver } = share;
   const ro = share.readonly === true ? ',readonly=on' : '';
-  const ninep = ['-device', `virtio-9p-${bus},fsdev=${tag},mount_tag=${tag}`];
+  const ninep = ['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
   if (driver === 'virtiofs') {
     const chardev = ['-chardev', `socket,id=${tag},path=${socketOf(share)}`];
-    return [...chardev, '-device', `vhost-user-fs-${bus},chardev=${tag},tag=${tag}`];
+    return [...chardev, '-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag}`];
   }
   return driver === 'proxy'
     ? ['-fsdev', `proxy,id=${tag},socket=${socketOf(share)}${ro}`, ...ninep]
@@ -76,31 +76,26 @@ export async function runShareGuest(
   host: LabHost,
   shares: readonly PlainShare[],
   task: string,
-  machine: 'q35' | 'microvm' = 'q35',
 ): Promise<ShareReport> {
   for (const share of shares) await startHelper(host, share);
-  const bus = machine === 'q35' ? 'pci' : 'device';
   const types = shares.map(({ tag, driver, readonly }) => {
     const type = driver === 'virtiofs' ? 'virtiofs' : '9p';
     return `share=${tag}:${type}${readonly === true ? ':ro' : ''}`;
   });
-  const base = machine === 'q35' ? guestCommandLine : microvmCommandLine;
   const argv = [
     ...['qemu-system-x86_64', '-accel', 'tcg', '-m', '384', '-nodefaults', '-display', 'none', '-no-reboot'],
     // virtiofsd maps the guest's memory, so that has to be shared
     ...['-object', 'memory-backend-memfd,id=ram,size=384M,share=on'],
-    ...['-machine', `${machine},memory-backend=ram`],
-    // else a microvm's devices are legacy ones, which virtiofsd refuses: the guest's first request is never answered
-    ...['-global', 'virtio-mmio.force-legacy=false'],
+    ...['-machine', 'q35,memory-backend=ram'],
     ...['-kernel', '/root/share-kernel', '-initrd', '/root/share-initrd'],
     // one that panics ends; the check of the timer fails on a busy machine under emulation
     ...[
       '-append',
-      [base, 'panic=-1', 'no_timer_check', ...types, task].join(' '),
+      [guestCommandLine, 'panic=-1', 'no_timer_check', ...types, task].join(' '),
       '-serial',
       'file:/root/share-serial',
     ],
-    ...shares.flatMap((share) => shareArguments(share, bus)),
+    ...shares.flatMap((share) => shareArguments(share)),
   ];
   const ended = await host.exec(sh`rm -f /root/share-serial; exec timeout --signal=KILL 280 ${words(argv)}`);
   const said = readFileSync(host.pathFromHere('/root/share-serial'));

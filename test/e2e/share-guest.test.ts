@@ -76,16 +76,6 @@ describe.each(suites)('the share guest and plain QEMU of Debian %s', (suite) => 
     }
     expect(outside(host)).toBe(before);
   });
-
-  test('a microvm has its shares on virtio-mmio', async () => {
-    const shares: readonly PlainShare[] = [
-      { tag: 'm-9p', driver: 'mapped-xattr' },
-      { tag: 'm-virtiofs', driver: 'virtiofs' },
-    ];
-    makeExports(running.host, shares);
-    const report = await runShareGuest(running.host, shares, 'task=roundtrip files=10 big_mib=1', 'microvm');
-    for (const { tag } of shares) expect([tag, departures(report, tag, roundtripSteps)]).toEqual([tag, []]);
-  });
 });
 
 describe('a way out that there is', () => {
