@@ -19,8 +19,8 @@ export interface MachineKind {
   /** QEMU's `-cpu`. */
   readonly cpu: string;
   readonly translationCacheMib: number;
-  /** Whether its processors run side by side or take turns on one of this machine's. */
-  readonly threads: 'multi' | 'single';
+  /** A saved state is of one number of them. */
+  readonly processors: number;
   /** QEMU's options that start what lies in the image's directory: at least `vmlinuz` and `initrd`. */
   readonly bootOptions: (image: string) => readonly string[];
   /** What is done to its root file system once all is installed; what it is started from besides kernel and initrd goes into the image's directory. */

@@ -64,8 +64,8 @@ function qemuCommand({ kind, port, state }: MachineOptions): readonly string[] {
     file: { driver: 'file', filename: `${directory}/overlay.qcow2` },
   };
   return [
-    ...['qemu-system-x86_64', '-accel', `tcg,thread=${kind.threads},tb-size=${kind.translationCacheMib}`],
-    ...['-M', 'q35', '-cpu', kind.cpu, '-smp', '2', '-m', `${kind.recipe.memoryMib}M`],
+    ...['qemu-system-x86_64', '-accel', `tcg,thread=multi,tb-size=${kind.translationCacheMib}`],
+    ...['-M', 'q35', '-cpu', kind.cpu, '-smp', String(kind.processors), '-m', `${kind.recipe.memoryMib}M`],
     ...['-nodefaults', '-vga', 'none', '-display', 'none', '-no-reboot'],
     ...kind.bootOptions(image),
     ...['-blockdev', JSON.stringify({ ...overlay, cache: { 'no-flush': true } })],

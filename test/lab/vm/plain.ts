@@ -8,7 +8,7 @@ export const plainMachine: MachineKind = {
   recipe: vmRecipe,
   cpu: 'max',
   translationCacheMib: 512,
-  threads: 'multi',
+  processors: 2,
   bootOptions: (image) => [
     ...['-kernel', `${image}/vmlinuz`, '-initrd', `${image}/initrd`],
     ...['-append', 'root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off'],
