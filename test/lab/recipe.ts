@@ -80,7 +80,7 @@ export const vmRecipe = {
 export const xenRecipe = {
   ...hostRecipe,
   /** Raise when vm/xen.ts or vm/image.ts changes what it makes. */
-  xenVersion: 4,
+  xenVersion: 5,
   packages: [
     ...hostRecipe.packages.filter((name) => name !== 'qemu-system-x86'),
     'initramfs-tools',

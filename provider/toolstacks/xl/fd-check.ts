@@ -26,7 +26,7 @@ xen_checker
 [ -n "$checker" ] || exit 0
 timeout ${storeSeconds} xenstore-ls -f /local/domain 2>/dev/null |
   grep -aE '^/local/domain/[0-9]+/(vm|image/device-model-pid) = "' | head -c ${storeLimitBytes} |
-  python3 -I -c ${word(program)} "$checker" "$@" 2>/dev/null || exit 1`,
+  timeout -s KILL ${allSeconds + graceSeconds} python3 -I -c ${word(program)} "$checker" "$@" 2>/dev/null || exit 1`,
   };
 }
 
@@ -40,6 +40,8 @@ const maxHandles = 64;
 const togetherSeconds = 45;
 const aloneSeconds = 10;
 const allSeconds = 90;
+/** For its start, and for its last words. Unit: seconds. */
+const graceSeconds = 15;
 
 /** Python, as small as it gets: it runs from its argument, and leaves nothing on the host. */
 const program = `
