@@ -16,7 +16,8 @@ export const xenMachine: MachineKind = {
   name: 'xen',
   title: 'Xen host (Xen 4.17, Debian as dom0)',
   recipe: xenRecipe,
-  // with SMAP dom0 dies early; with XSAVE, and so AVX, programs of dom0 went astray now and then while guests came and went
+  // With SMAP dom0 dies early. With XSAVE, and so AVX, programs of dom0 went astray now and then while guests came and went: one that
+  // never came back from its own start, others that ended by a signal. Whether that was all of it is not known
   cpu: 'max,-smap,-xsave',
   translationCacheMib: 256,
   // dom0 has one, and what guests do is little
