@@ -82,11 +82,10 @@ function plan(planned: ObjectValue, prior: ObjectValue | null): ObjectValue {
   const same = (name: string) => (planned[name] ?? null) === (prior?.[name] ?? null);
   const sameQemu = prior !== null && same('qemu_binary') && same('toolstack');
   // a host of Xen's has no QEMU of its own; else null is what an older state does not say
-  const known = (name: string) =>
-    sameQemu && name === 'qemu' && planned['toolstack'] === 'xl' ? (prior[name] ?? null) : UNKNOWN;
+  const unsaid = (name: string) => (name === 'qemu' && planned['toolstack'] === 'xl' ? null : UNKNOWN);
   const facts = Object.keys(hostSummaryAttributes).map((name) => [
     name,
-    (sameQemu ? prior[name] : undefined) ?? known(name),
+    sameQemu ? (prior[name] ?? unsaid(name)) : UNKNOWN,
   ]);
   return {
     ...planned,
