@@ -94,7 +94,7 @@ async function send(
 ): Promise<Sent> {
   const { connection, clock } = settings;
   const uploads = batch.order ? uploadsOf(batch.order) : [];
-  const reader = readBatch(settings.script.nonce, lineLimit(settings), {
+  const reader = readBatch(settings.script.nonce, lengthLimit(settings), {
     onLine: (line) => answers.take(line),
     onBroken: (what) => answers.broken.push(what),
   });
@@ -120,9 +120,9 @@ async function send(
   return { result, payload };
 }
 
-/** A section at its limit in base64, or an operation with as much output and as many values as it may have. */
-function lineLimit({ script }: BatchSettings): number {
-  return Math.max(Math.ceil(script.sectionLimitBytes / 3) * 4, 8_388_608) + 4096;
+/** A section at its limit, or an operation with as much output and as many values as it may have. */
+function lengthLimit({ script }: BatchSettings): number {
+  return Math.max(script.sectionLimitBytes, 8_388_608) + 4096;
 }
 
 /** Failures of a connection that say that the command itself was not started. */

@@ -1,36 +1,55 @@
+/** What a reader is told. */
+export interface LineHandlers {
+  /** One line that begins with the prefix, without it. */
+  readonly onLine: (line: Buffer) => void;
+  /** What stood between two marks, byte for byte. */
+  readonly onBody: (body: Buffer) => void;
+  /** A line or a body was longer than allowed. */
+  readonly onTooLong: () => void;
+}
+
 /**
  * Cuts a stream of bytes into lines and keeps only those that begin with `prefix`, without it. Other lines (login banners,
- * noise) are dropped as they come and take no memory; a line longer than `limitBytes` is given up.
+ * noise) are dropped as they come and take no memory; a line longer than `limitBytes` is given up. After `readBody` everything up to
+ * a mark is one body, whatever is in it.
  */
 export class PrefixedLines {
   readonly #prefix: Uint8Array;
   readonly #limitBytes: number;
-  readonly #onLine: (line: Buffer) => void;
-  readonly #onTooLong: () => void;
+  readonly #handlers: LineHandlers;
   #pieces: Uint8Array[] = [];
   #length = 0;
   #dropping = false;
+  #mark: Buffer | undefined;
+  /** The last bytes of a body, one less than its mark has: the mark may have begun in them. */
+  #tail: Buffer = empty;
 
-  constructor(
-    prefix: string,
-    limitBytes: number,
-    handlers: { readonly onLine: (line: Buffer) => void; readonly onTooLong: () => void },
-  ) {
+  constructor(prefix: string, limitBytes: number, handlers: LineHandlers) {
     this.#prefix = Buffer.from(prefix, 'latin1');
     this.#limitBytes = limitBytes;
-    this.#onLine = handlers.onLine;
-    this.#onTooLong = handlers.onTooLong;
+    this.#handlers = handlers;
+  }
+
+  /** For a line's handler: what follows this line, up to `mark`, is a body. */
+  readBody(mark: string): void {
+    this.#mark = Buffer.from(mark, 'latin1');
   }
 
   feed(piece: Uint8Array): void {
     let from = 0;
     while (from < piece.length) {
-      const newline = piece.indexOf(10, from);
-      this.#add(piece.subarray(from, newline < 0 ? piece.length : newline));
-      if (newline < 0) return;
-      this.#endLine();
-      from = newline + 1;
+      const rest = piece.subarray(from);
+      from += this.#mark === undefined ? this.#feedLine(rest) : this.#feedBody(rest, this.#mark);
     }
+  }
+
+  /** Takes at most the rest of a line; returns how many bytes that was. */
+  #feedLine(piece: Uint8Array): number {
+    const newline = piece.indexOf(10);
+    this.#add(piece.subarray(0, newline < 0 ? piece.length : newline));
+    if (newline < 0) return piece.length;
+    this.#endLine();
+    return newline + 1;
   }
 
   #add(part: Uint8Array): void {
@@ -39,12 +58,15 @@ export class PrefixedLines {
     for (let index = 0; index < known; index++) {
       if (part[index] !== this.#prefix[this.#length + index]) return this.#drop();
     }
+    this.#keep(part);
+  }
+
+  #keep(part: Uint8Array): void {
     this.#pieces.push(Buffer.from(part));
     this.#length += part.length;
-    if (this.#length > this.#limitBytes) {
-      this.#drop();
-      this.#onTooLong();
-    }
+    if (this.#length <= this.#limitBytes) return;
+    this.#drop();
+    this.#handlers.onTooLong();
   }
 
   #drop(): void {
@@ -55,9 +77,44 @@ export class PrefixedLines {
   #endLine(): void {
     const whole = !this.#dropping && this.#length >= this.#prefix.length;
     const line = whole ? Buffer.concat(this.#pieces).subarray(this.#prefix.length) : undefined;
+    this.#reset();
+    if (line) this.#handlers.onLine(line);
+  }
+
+  /** Takes at most the rest of a body and its mark; returns how many bytes that was. */
+  #feedBody(piece: Uint8Array, mark: Buffer): number {
+    const seen = Buffer.concat([this.#tail, piece.subarray(0, mark.length - 1)]);
+    const across = seen.indexOf(mark);
+    const within = across < 0 ? Buffer.from(piece.buffer, piece.byteOffset, piece.length).indexOf(mark) : -1;
+    if (across < 0 && within < 0) {
+      if (!this.#dropping) this.#keep(piece);
+      this.#tail = lastOf(this.#tail, piece, mark.length - 1);
+      return piece.length;
+    }
+    const end = across < 0 ? within + mark.length : across + mark.length - this.#tail.length;
+    if (!this.#dropping) this.#keep(piece.subarray(0, end));
+    const body = this.#dropping ? undefined : Buffer.concat(this.#pieces);
+    this.#reset();
+    this.#mark = undefined;
+    this.#tail = empty;
+    if (body) this.#handlers.onBody(body.subarray(0, body.length - mark.length));
+    return end;
+  }
+
+  #reset(): void {
     this.#pieces = [];
     this.#length = 0;
     this.#dropping = false;
-    if (line) this.#onLine(line);
   }
+}
+
+const empty: Buffer = Buffer.alloc(0);
+
+/** The last bytes of both together. */
+function lastOf(before: Buffer, piece: Uint8Array, count: number): Buffer {
+  const all =
+    piece.length >= count
+      ? Buffer.from(piece.subarray(piece.length - count))
+      : Buffer.concat([before, piece]);
+  return all.subarray(Math.max(0, all.length - count));
 }

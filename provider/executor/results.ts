@@ -21,29 +21,40 @@ export interface BatchReader {
 
 /**
  * Reads a batch's stdout as it comes. Lines without the nonce are noise, whatever they look like; a line with the nonce that
- * is not one of ours is reported through `onBroken`, for nobody but the batch's own script can know the nonce.
+ * is not one of ours is reported through `onBroken`, for nobody but the batch's own script can know the nonce. What a section printed
+ * stands between its line and a mark as it is.
  */
 export function readBatch(
   nonce: string,
-  lineLimitBytes: number,
+  limitBytes: number,
   handlers: { readonly onLine: (line: BatchLine) => void; readonly onBroken: (what: string) => void },
 ): BatchReader {
-  return new PrefixedLines(`${nonce} `, lineLimitBytes, {
+  let section = 0;
+  const lines = new PrefixedLines(`${nonce} `, limitBytes, {
     onLine: (bytes) => {
-      const line = parseLine(nonce, bytes);
+      const text = bytes.toString('latin1');
+      const index = sectionPattern.exec(text)?.[1];
+      if (index !== undefined) {
+        section = Number(index);
+        lines.readBody(sectionMark(nonce));
+        return;
+      }
+      const line = parseLine(text);
       if (line) handlers.onLine(line);
-      else handlers.onBroken(`not a line of a batch: ${bytes.subarray(0, 60).toString('latin1')}`);
+      else handlers.onBroken(`not a line of a batch: ${text.slice(0, 60)}`);
     },
-    onTooLong: () => handlers.onBroken(`a line is longer than ${lineLimitBytes} bytes`),
+    onBody: (bytes) =>
+      handlers.onLine({ type: 'section', index: section, section: sectionOutput(nonce, bytes) }),
+    onTooLong: () => handlers.onBroken(`a line or a section is longer than ${limitBytes} bytes`),
   });
+  return lines;
 }
 
 const statuses = new Map<string, OperationStatus>(
   (['same', 'changed', 'refused', 'failed', 'skipped'] as const).map((status) => [status, status]),
 );
 
-function parseLine(nonce: string, bytes: Buffer): BatchLine | undefined {
-  const text = bytes.toString('latin1');
+function parseLine(text: string): BatchLine | undefined {
   const fields = text.split(' ');
   const [kind = '', first = '', second = ''] = fields;
   if (text === 'begin' || text === 'end') return { type: text };
@@ -51,14 +62,11 @@ function parseLine(nonce: string, bytes: Buffer): BatchLine | undefined {
     const detail = decode(second);
     return detail && { type: 'stop', code: first, detail: detail.toString('utf8') };
   }
-  if (kind === 'section' && fields.length === 3 && indexPattern.test(first)) {
-    const decoded = decode(second);
-    return decoded && { type: 'section', index: Number(first), section: sectionOutput(nonce, decoded) };
-  }
   return parseResult(fields);
 }
 
 const indexPattern = /^[0-9]{1,7}$/;
+const sectionPattern = /^section ([0-9]{1,7})$/;
 const codePattern = /^[a-z][a-z0-9-]{0,63}$/;
 
 function parseResult(fields: readonly string[]): BatchLine | undefined {
@@ -125,10 +133,19 @@ export function sectionTrailer(nonce: string, exitCode: number): string {
   return `\n${nonce} exit ${String(exitCode).padStart(3, '0')}\n`;
 }
 
+/** What the host puts behind a section, cut or not. */
+export function sectionMark(nonce: string): string {
+  return `\n${nonce} over\n`;
+}
+
 function sectionOutput(nonce: string, bytes: Buffer): SectionOutput {
   const start = bytes.length - sectionTrailer(nonce, 0).length;
   const end = bytes.subarray(Math.max(0, start)).toString('latin1');
   const exitCode = Number(/([0-9]{3})\n$/.exec(end)?.[1]);
-  if (end !== sectionTrailer(nonce, exitCode)) return { bytes: new Uint8Array(bytes), exitCode: undefined };
-  return { bytes: new Uint8Array(bytes.subarray(0, start)), exitCode };
+  if (end !== sectionTrailer(nonce, exitCode)) return { bytes: plain(bytes), exitCode: undefined };
+  return { bytes: plain(bytes.subarray(0, start)), exitCode };
+}
+
+function plain(bytes: Buffer): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

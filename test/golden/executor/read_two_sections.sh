@@ -47,17 +47,19 @@ stockade_begin() {
   [ "$stockade_effective" = 0 ] || stockade_stop not-root "user id $stockade_effective"
 }
 
-# stockade_section INDEX ARGUMENT...: what its function prints, bounded, with its exit status as the last line
+# stockade_section INDEX ARGUMENT...: what its function prints, bounded, then its exit status where that was not cut off, then a mark
 stockade_section() {
   [ -z "$stockade_gone" ] || return 0
   stockade_index=$1
   shift
-  printf '%s section %s ' "$stockade_nonce" "$stockade_index" >&7
+  printf '%s section %s\n' "$stockade_nonce" "$stockade_index" >&7
   {
-    (set -u; "section_$stockade_index" "$@") 7>&- 8<&- 9>&-
-    printf '\n%s exit %03d\n' "$stockade_nonce" "$?"
-  } | head -c "$stockade_section_limit" | base64 -w0 >&7
-  printf '\n' 2>/dev/null >&7 || stockade_gone=1
+    exec 7>&- 8<&- 9>&-
+    trap 'printf "\n%s exit %03d\n" "$stockade_nonce" "$?"' EXIT
+    set -u
+    "section_$stockade_index" "$@"
+  } | head -c "$stockade_section_limit" >&7
+  printf '\n%s over\n' "$stockade_nonce" 2>/dev/null >&7 || stockade_gone=1
 }
 
 # --- the host's lock

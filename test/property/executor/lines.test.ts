@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readBatch, sectionTrailer, type BatchLine } from '../../../provider/executor/results.ts';
+import {
+  readBatch,
+  sectionMark,
+  sectionTrailer,
+  type BatchLine,
+} from '../../../provider/executor/results.ts';
 
 const nonce = 'abcdef0123456789abcdef0123456789';
 
@@ -67,20 +72,55 @@ test('results come back as they were sent, however the stream is cut and whateve
   );
 });
 
-test('sections come back byte for byte, and only with the right trailer as whole', () => {
+/** Bytes that often hold parts of what ends a section. */
+const printed = fc.oneof(
+  fc.uint8Array(),
+  fc
+    .array(
+      fc.oneof(
+        fc.constantFrom('\n', nonce, ' over', `\n${nonce} ove`, `${nonce} end\n`, `${nonce} over`, '\0'),
+        fc.string(),
+      ),
+    )
+    .map((parts) => new Uint8Array(Buffer.from(parts.join('')))),
+);
+
+test('sections come back byte for byte, however the stream is cut, and only with the right trailer as whole', () => {
   fc.assert(
-    fc.property(fc.uint8Array(), fc.nat(255), fc.nat(60), (bytes, exitCode, cut) => {
+    fc.property(printed, fc.nat(255), fc.nat(60), fc.array(fc.nat()), (bytes, exitCode, cut, cuts) => {
       const trailer = sectionTrailer(nonce, exitCode);
       const sent = Buffer.concat([bytes, Buffer.from(trailer)]);
       const lost = Math.min(cut, sent.length);
       const shown = sent.subarray(0, sent.length - lost);
-      const { lines } = read(Buffer.from(`${nonce} section 3 ${base64(shown)}\n`));
+      fc.pre(!Buffer.concat([shown, Buffer.from('\n')]).includes(sectionMark(nonce)));
+      const stream = [`${nonce} section 3\n`, shown, sectionMark(nonce), `${nonce} end\n`];
+      const { lines, broken } = read(Buffer.concat(stream.map((part) => Buffer.from(part))), cuts);
       const section =
         lost === 0
           ? { bytes: new Uint8Array(bytes), exitCode }
           : { bytes: new Uint8Array(shown), exitCode: undefined };
-      expect(lines).toEqual([{ type: 'section', index: 3, section }]);
+      expect({ lines, broken }).toEqual({
+        lines: [{ type: 'section', index: 3, section }, { type: 'end' }],
+        broken: [],
+      });
     }),
+  );
+});
+
+test('a section that does not come to its end is none', () => {
+  expect(
+    read(Buffer.from(`${nonce} section 3\nsomething\n${nonce} exit 000\n\n${nonce} end\n`)).lines,
+  ).toEqual([]);
+});
+
+test('a section longer than allowed is given up, what follows is read', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 100_001, max: 300_000 }), fc.array(fc.nat()), (length, cuts) => {
+      const stdout = `${nonce} section 1\n${'x'.repeat(length)}${sectionMark(nonce)}${nonce} end\n`;
+      const { lines, broken } = read(Buffer.from(stdout), cuts);
+      expect([lines, broken.length]).toEqual([[{ type: 'end' }], 1]);
+    }),
+    { numRuns: 20 },
   );
 });
 
