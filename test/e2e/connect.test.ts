@@ -323,8 +323,7 @@ describe.each(kinds)('by %s:', (kind) => {
       });
       expect(diagnostic.code).toBe('host-key-unknown');
       expect(diagnostic.detail).toContain(`ssh-ed25519 ${shown.split(' ')[1]}`);
-      const line = diagnostic.hint?.split('\n').at(-1) ?? '';
-      await works(known(`${line}\n`));
+      await works(known(`${diagnostic.copy}\n`));
     });
 
     it('is refused when the file is missing, and the file is named', async () => {

@@ -16,7 +16,7 @@ export const linkRaces: readonly string[] = ['escape-race-symlink', 'escape-race
 
 /**
  * @param seconds how long each race for a link is run at least; all shares are raced for at once
- * @param tries how often each of them is tried at least; a race goes on for two minutes more until it is (`escape-race-symlink` is two)
+ * @param tries how often each of them is tried at least; a race goes on for five minutes more until it is (`escape-race-symlink` is two)
  */
 export const escapeTask = (seconds: number, tries = 0): string =>
   [
@@ -62,7 +62,7 @@ export async function startSwapper(
 ): Promise<() => Promise<readonly number[]>> {
   host.copyIn(swapProgram, '/root/swap.pl');
   const directories = sources.map((source) => `${source}/race-host`);
-  const argv = ['perl', '/root/swap.pl', '/srv/outside', basename(canary.path), '900', ...directories];
+  const argv = ['perl', '/root/swap.pl', '/srv/outside', basename(canary.path), '1800', ...directories];
   const pid = await host.run(
     sh`setsid ${words(argv)} </dev/null >/root/swap.count 2>/root/swap.log & echo $!`,
   );

@@ -28,7 +28,7 @@ const drivers = {
 } as const satisfies Record<Suite, readonly GuestShare['driver'][]>;
 
 // both at once: the time of a race is the same however much is raced for
-describe.concurrent.each(suites)('a hostile guest on %s', { timeout: 900_000 }, (suite) => {
+describe.concurrent.each(suites)('a hostile guest on %s', { timeout: 1_600_000 }, (suite) => {
   const lab = useLab({ hosts: 1, name: `escape-${suite}`, suite });
   let core: Core;
   beforeAll(async () => {

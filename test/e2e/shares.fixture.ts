@@ -97,9 +97,9 @@ export async function runShareGuest(host: LabHost, core: Core, guest: GuestDesir
   return readShareReport(await consoleUntil(core, guest.name, /^SHARE-DONE .*\n/m));
 }
 
-/** What the guest has printed once that is there, or when it has ended; after thirteen minutes whatever it is: before a test's time is over. */
+/** What the guest has printed once that is there, or when it has ended; after 25 minutes whatever it is: before the time of the longest tests is over. */
 export async function consoleUntil(core: Core, guest: string, wanted: RegExp): Promise<Buffer> {
-  const end = Date.now() + 780_000;
+  const end = Date.now() + 1_500_000;
   while (Date.now() < end) {
     const runs = (await core.unitProperty(guest, 'ActiveState')) === 'active';
     const said = await core.serialLog(guest);

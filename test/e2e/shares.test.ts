@@ -61,5 +61,5 @@ describe.concurrent.each(suites)('shares of guests on %s', (suite) => {
     await host.run(['rm', '-rf', closedDirectory]);
     await makeSources(host, []);
     expect(compareSnapshots(blank, await snapshotHost(host))).toEqual([]);
-  }, 900_000);
+  }, 1_600_000);
 });

@@ -8,20 +8,15 @@ import { describe, expect, test } from 'vitest';
 import { attachLab, detachedLabs, startLab } from './lab.ts';
 import { runsDirectory } from './paths.ts';
 import { run } from './process.ts';
-import { noTraces, networkNamespaces, type RunIdentity, tracesOf } from './testing/traces.ts';
+import { marksOf, noTraces, type RunIdentity, type RunMarks, ticksNow, tracesOf } from './testing/traces.ts';
 
 /** A program that runs a lab of two hosts, and what was seen of it. */
-async function startHolder(): Promise<{
-  child: ChildProcess;
-  run: RunIdentity;
-  namespaces: readonly string[];
-}> {
+async function startHolder(): Promise<{ child: ChildProcess; marks: RunMarks }> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/lab/testing/hold.ts'], {
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const run = JSON.parse(line) as RunIdentity;
-  return { child, run, namespaces: networkNamespaces(run.id) };
+  return { child, marks: marksOf(JSON.parse(line) as RunIdentity) };
 }
 
 async function ended(child: ChildProcess): Promise<unknown> {
@@ -32,11 +27,10 @@ async function ended(child: ChildProcess): Promise<unknown> {
 describe('a lab leaves nothing on the machine', () => {
   test('after stop, and stop can be repeated', async () => {
     const lab = await startLab({ hosts: 2, name: 'stop' });
-    const run = { id: lab.id, links: lab.hosts.map((host) => host.link) };
-    const namespaces = networkNamespaces(lab.id);
+    const marks = marksOf({ id: lab.id, links: lab.hosts.map((host) => host.link) });
 
-    const running = tracesOf(run, namespaces);
-    expect(namespaces).toHaveLength(2);
+    const running = tracesOf(marks);
+    expect(marks.namespaces).toHaveLength(2);
     expect(running.processes.length).toBeGreaterThan(10);
     expect(running.mounts.length).toBeGreaterThan(2);
     expect(running.namespaces).toHaveLength(2);
@@ -44,37 +38,61 @@ describe('a lab leaves nothing on the machine', () => {
     expect(running.cgroups.length).toBeGreaterThan(0);
     expect(running.files).toHaveLength(1);
 
+    const asked = ticksNow();
     await lab.stop();
-    expect(tracesOf(run, namespaces)).toEqual(noTraces);
+    expect(tracesOf(marks, asked)).toEqual(noTraces);
     await lab.stop();
+  });
+
+  test('where another gets the number of its network namespace: that is not a trace of it', async () => {
+    const lab = await startLab({ hosts: 2, name: 'reused' });
+    const marks = marksOf({ id: lab.id, links: lab.hosts.map((host) => host.link) });
+    const asked = ticksNow();
+    await lab.stop();
+    const others: ChildProcess[] = [];
+    const another = () => spawn('unshare', ['--net', 'sleep', '60'], { stdio: 'ignore' });
+    try {
+      // the kernel frees the number some time after the last process
+      const reused = () => {
+        others.push(another(), another(), another());
+        return tracesOf(marks).namespaces.length;
+      };
+      await expect.poll(reused, { timeout: 10_000, interval: 200 }).toBeGreaterThan(0);
+      expect(tracesOf(marks, asked)).toEqual(noTraces);
+    } finally {
+      for (const other of others) other.kill('SIGKILL');
+    }
   });
 
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'after %s, which still ends the program',
     async (signal) => {
-      const { child, run, namespaces } = await startHolder();
+      const { child, marks } = await startHolder();
+      const asked = ticksNow();
       child.kill(signal);
       expect(await ended(child)).toBe(signal);
-      expect(tracesOf(run, namespaces)).toEqual(noTraces);
+      expect(tracesOf(marks, asked)).toEqual(noTraces);
     },
   );
 
   test('after an uncaught exception', async () => {
-    const { child, run, namespaces } = await startHolder();
+    const { child, marks } = await startHolder();
+    const asked = ticksNow();
     child.stdin?.write('now\n');
     expect(await ended(child)).toBe(1);
-    expect(tracesOf(run, namespaces)).toEqual(noTraces);
+    expect(tracesOf(marks, asked)).toEqual(noTraces);
   });
 
   test('after kill -9: all that runs goes at once, files and control groups with the next lab', async () => {
-    const { child, run, namespaces } = await startHolder();
+    const { child, marks } = await startHolder();
+    const asked = ticksNow();
     child.kill('SIGKILL');
     await ended(child);
     await expect
-      .poll(() => tracesOf(run, namespaces), { timeout: 10_000 })
+      .poll(() => tracesOf(marks, asked), { timeout: 10_000 })
       .toMatchObject({ processes: [], mounts: [], namespaces: [], interfaces: [] });
     await detachedLabs();
-    expect(tracesOf(run, namespaces)).toEqual(noTraces);
+    expect(tracesOf(marks, asked)).toEqual(noTraces);
   });
 
   test('after a host fails to start, and says what failed', async () => {
@@ -114,9 +132,9 @@ describe('a lab leaves nothing on the machine', () => {
     if (record === undefined) throw new Error('the lab is not listed');
     const again = attachLab(record);
     expect(again.hosts[0]?.isRunning).toBe(true);
-    const run = { id: lab.id, links: lab.hosts.map((host) => host.link) };
-    const namespaces = networkNamespaces(lab.id);
+    const marks = marksOf({ id: lab.id, links: lab.hosts.map((host) => host.link) });
+    const asked = ticksNow();
     await again.stop();
-    expect(tracesOf(run, namespaces)).toEqual(noTraces);
+    expect(tracesOf(marks, asked)).toEqual(noTraces);
   });
 });

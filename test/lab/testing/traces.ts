@@ -9,7 +9,18 @@ export interface RunIdentity {
   readonly links: readonly HostLink[];
 }
 
-/** What a run has on this machine. The namespaces are those of its processes, and must be read while these live. */
+/**
+ * What a run has on this machine, noted while it runs. Numbers of namespaces and names of interfaces are given to others as
+ * soon as they are free, so that they alone do not tell whose they are.
+ */
+export interface RunMarks extends RunIdentity {
+  /** Network namespaces of its processes. */
+  readonly namespaces: readonly string[];
+  /** Its interfaces' indexes, which are not used twice. */
+  readonly interfaces: readonly string[];
+}
+
+/** What is left of a run, or runs still. */
 export interface Traces {
   readonly processes: readonly number[];
   readonly mounts: readonly string[];
@@ -28,25 +39,43 @@ export const noTraces: Traces = {
   files: [],
 };
 
-/** Looks at the whole machine for what belongs to the run; `namespaces` are those it was seen to use while it ran. */
-export function tracesOf(run: RunIdentity, namespaces: readonly string[]): Traces {
-  const used = new Set(allProcesses().map((pid) => link(`/proc/${pid}/ns/net`)));
-  const mounts = new Set(allProcesses().flatMap(mountsOf));
+export function marksOf(run: RunIdentity): RunMarks {
+  const members = cgroupMembers(run.id);
   return {
-    processes: allProcesses().filter((pid) => read(`/proc/${pid}/cgroup`).includes(run.id)),
-    mounts: [...mounts].filter((line) => line.includes(run.id) || namespaces.some((id) => line.includes(id))),
-    namespaces: namespaces.filter((id) => used.has(id)),
-    interfaces: run.links
-      .map(({ machineInterface }) => machineInterface)
-      .filter((name) => existsSync(`/sys/class/net/${name}`)),
-    cgroups: controlGroups('/sys/fs/cgroup', run.id),
-    files: existsSync(runDirectory(run.id)) ? [runDirectory(run.id)] : [],
+    ...run,
+    namespaces: [...new Set(members.map((pid) => link(`/proc/${pid}/ns/net`)))],
+    interfaces: run.links.map(interfaceIndex).filter(Boolean),
   };
 }
 
-/** The network namespaces of the run's processes, while it runs. */
-export function networkNamespaces(id: string): readonly string[] {
-  return [...new Set(cgroupMembers(id).map((pid) => link(`/proc/${pid}/ns/net`)))];
+/** Time on the clock that processes' starts are told in. */
+export function ticksNow(): number {
+  return Math.floor(Number(read('/proc/uptime').split(' ')[0]) * 100);
+}
+
+/**
+ * Looks at the whole machine for what belongs to the run. A process outside its control groups belongs to it if it is in one of
+ * its network namespaces and was there before its end was asked for: a later one is in a namespace that only got the number.
+ */
+export function tracesOf(marks: RunMarks, endAsked = Number.POSITIVE_INFINITY): Traces {
+  const mounts = new Set(allProcesses().flatMap(mountsOf));
+  const inNamespaces = allProcesses()
+    .filter((pid) => Number(identify(pid)?.startTicks) < endAsked)
+    .map((pid) => link(`/proc/${pid}/ns/net`));
+  return {
+    processes: allProcesses().filter((pid) => read(`/proc/${pid}/cgroup`).includes(marks.id)),
+    mounts: [...mounts].filter((line) => line.includes(marks.id)),
+    namespaces: marks.namespaces.filter((id) => inNamespaces.includes(id)),
+    interfaces: marks.links
+      .filter((link) => marks.interfaces.includes(interfaceIndex(link)))
+      .map(({ machineInterface }) => machineInterface),
+    cgroups: controlGroups('/sys/fs/cgroup', marks.id),
+    files: existsSync(runDirectory(marks.id)) ? [runDirectory(marks.id)] : [],
+  };
+}
+
+function interfaceIndex({ machineInterface }: HostLink): string {
+  return read(`/sys/class/net/${machineInterface}/ifindex`).trim();
 }
 
 function allProcesses(): readonly number[] {

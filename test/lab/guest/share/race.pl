@@ -5,7 +5,7 @@ use warnings;
 our ($canary, $canary_name, $canary_directory, @ways_out);
 
 # A race in which nothing was swapped yet, or with too few tries, goes on for so long. Unit: seconds.
-use constant LATE => 120;
+use constant LATE => 300;
 
 # Does what goes through the name that is being swapped, until the time is over, it was tried often enough and `swapped` is there;
 # returns its tries, its hits, and how often it found the file that is inside.
