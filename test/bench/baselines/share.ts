@@ -1,6 +1,6 @@
 import type { LaunchShareDriver } from '../../../provider/jail/launch-share.ts';
 import { guestPlaces } from '../../../provider/jail/places.ts';
-import { sharePlaces } from '../../../provider/jail/share-places.ts';
+import { localSharePlace, sharePlaces } from '../../../provider/jail/share-places.ts';
 import { lines, sh, type ShellText, word, words } from '../../../provider/model/shell.ts';
 import type { RenderedGuest } from '../../../provider/resources/guest/render.ts';
 import type { LabHost } from '../../lab/lab.ts';
@@ -19,12 +19,19 @@ export async function shareByHand(host: LabHost, { plan }: RenderedGuest): Promi
   const helpers = plan.shares.map(({ driver, source }, index) =>
     helperByHand(driver, source, sharePlaces(plan.guest, index).socket),
   );
+  // there is no view: QEMU is given a directory that it serves itself where the host has it
+  const qemuArguments = plan.qemuArguments.map((argument) =>
+    plan.shares.reduce(
+      (text, { source }, index) => text.replace(`path=${localSharePlace(index)},`, `path=${source},`),
+      argument,
+    ),
+  );
   const script = sh`set -eu
 rm -rf ${word(runDirectory)}
 mkdir -p -m 0700 ${word(runDirectory)}
 mkfifo -m 0600 ${word(`${runDirectory}/qmp.in`)} ${word(`${runDirectory}/qmp.out`)}
 ${lines(helpers)}
-timeout --signal=KILL ${patience} ${words([plan.qemuBinary, ...plan.qemuArguments])} 3>${word(console)} </dev/null
+timeout --signal=KILL ${patience} ${words([plan.qemuBinary, ...qemuArguments])} 3>${word(console)} </dev/null
 cat ${word(console)}
 rm -rf ${word(runDirectory)} ${word(console)}`;
   return host.run(script, { timeoutSeconds: patience + 60 });
