@@ -4,16 +4,16 @@ use warnings;
 
 our ($canary, $canary_name, $canary_directory, @ways_out);
 
-# A race in which nothing was swapped yet, or with too few tries, goes on for so long. Unit: seconds.
+# A race in which nothing was swapped yet, with too few tries, or that did not find the file inside, goes on for so long. Unit: seconds.
 use constant LATE => 300;
 
-# Does what goes through the name that is being swapped, until the time is over, it was tried often enough and `swapped` is there;
-# returns its tries, its hits, and how often it found the file that is inside.
+# Does what goes through the name that is being swapped, until the time is over, it was tried often enough, the file inside was found and
+# `swapped` is there; returns its tries, its hits, and how often it found the file that is inside.
 sub hammer {
   my ($directory, $end, $wanted, $swapped) = @_;
   my ($tries, $hits, $inside) = (0, 0, 0);
   my $target = "$directory/$canary_name";
-  while ($tries % 64 || now() < $end || now() < $end + LATE && ($tries < $wanted || defined $swapped && !-e $swapped)) {
+  while ($tries % 64 || now() < $end || now() < $end + LATE && ($tries < $wanted || !$inside || defined $swapped && !-e $swapped)) {
     my $kind = $tries++ % 8;
     if ($kind < 4) {
       if (sysopen(my $file, $target, O_RDONLY | O_NONBLOCK)) { sysread($file, my $text, 4096); $hits++ if holds_secret($text); $inside++ if defined $text && length $text }
@@ -113,7 +113,8 @@ sub race_parent {
   pipe(my $read, my $write) or must(0, 'pipe');
   my $climb = sub {
     my ($tries, $hits) = (0, 0);
-    while (now() < $end) {
+    # once at least, however late it begins
+    while ($tries == 0 || now() < $end) {
       chdir "$home/deep/a/b/c" or chdir "$home/b/c" or next;
       for my $out (@ways_out) {
         $tries++;
