@@ -49,7 +49,7 @@ describe('a lab leaves nothing on the machine', () => {
     const marks = marksOf({ id: lab.id, links: lab.hosts.map((host) => host.link) });
     const asked = ticksNow();
     await lab.stop();
-    const other = spawn('unshare', ['--net', 'sh', '-c', 'readlink /proc/self/ns/net; sleep 60'], {
+    const other = spawn('unshare', ['--net', 'sh', '-c', 'readlink /proc/self/ns/net; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     try {
