@@ -106,7 +106,8 @@ while True:
         at = number
         time.sleep(0.01)
     time.sleep(0.01)`;
-      const pid = await running.host.run(sh`systemd-run --quiet --collect --unit=mover python3 -c ${word(program)}
+      const pid =
+        await running.host.run(sh`systemd-run --quiet --collect --unit=mover python3 -c ${word(program)}
 pid=$(systemctl show --value --property=MainPID mover)
 until readlink /proc/$pid/fd/* | grep -qx /dev/xen/privcmd; do systemctl is-active --quiet mover || exit 1; sleep 0.2; done
 echo $pid`);
