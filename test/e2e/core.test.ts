@@ -214,6 +214,30 @@ describe('a kernel of the applying machine', () => {
   });
 });
 
+describe('a guest by the name of one that is gone', () => {
+  it('starts with its own unit, where systemd has that of the other still', async () => {
+    const before = await snapshotHost(lab.host);
+    // a unit that names another keeps it in memory
+    await lab.host.run(sh`printf '[Unit]\nAfter=%s\n[Service]\nExecStart=/bin/sleep infinity\n' ${word(guestUnit('web1'))} >/run/systemd/system/names-it.service
+systemctl daemon-reload
+systemctl start names-it.service`);
+    const core = new Core(lab.host);
+    const isolation = { off: ['seccomp'], mayBeMissing: [], hostDevMounts: false } as const;
+    const open = await core.apply(core.wish([core.guest('web1', { isolation })]));
+    expect(ends(open.results).filter((end) => !/^(same|changed) /.test(end))).toEqual([]);
+    await core.remove(['web1']);
+    expect(await core.unitProperty('web1', 'DropInPaths')).not.toBe('');
+    const wish = core.wish([core.guest('web1')]);
+    expect(faultsOf((await core.apply(wish)).snapshot, wish)).toEqual({});
+    await core.leave(['web1']);
+    await core.link.close();
+    await lab.host.run(sh`systemctl stop names-it.service
+rm /run/systemd/system/names-it.service
+systemctl daemon-reload`);
+    expect(compareSnapshots(before, await snapshotHost(lab.host))).toEqual([]);
+  });
+});
+
 describe('several fleets', () => {
   it('share a host, never touch what is not theirs, and go without taking the others along', async () => {
     const before = await snapshotHost(lab.host);

@@ -56,10 +56,19 @@ kill_group() {
 
 /**
  * systemd has a unit in its memory as it was when another unit first named it (`After=`, say, of an administrator's): without the drop-in that was
- * written since, so without limits, filter and what listens for helpers; and does not say that it needs a reload (252, seen).
+ * written since, so without limits, filter and what listens for helpers; and does not say that it needs a reload (252, seen). It does say so of a
+ * unit that an earlier guest of this name left in its memory, with that guest's filter or none (seen where a removal was cut off).
  */
-export const readStaleUnits = sh`loaded=$(systemctl show --property=DropInPaths -- $units) || loaded=
+export const readStaleUnits = sh`shares=
+for unit in $units; do
+  share=\${unit#stockade-guest@}
+  shares="$shares stockade-share-\${share%.service}:*"
+done
+set -f
+loaded=$(systemctl show --property=DropInPaths,NeedDaemonReload -- $units $shares) || loaded=
+set +f
 stale=
+case $loaded in *NeedDaemonReload=yes*) stale=yes ;; esac
 for unit in $units; do case $loaded in *"/$unit.d/"*) ;; *) stale=yes ;; esac; done
 [ -z "$stale" ] || systemctl daemon-reload`;
 
