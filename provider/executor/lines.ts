@@ -62,6 +62,7 @@ export class PrefixedLines {
   }
 
   #keep(part: Uint8Array): void {
+    if (this.#dropping) return;
     this.#pieces.push(Buffer.from(part));
     this.#length += part.length;
     if (this.#length <= this.#limitBytes) return;
@@ -83,16 +84,15 @@ export class PrefixedLines {
 
   /** Takes at most the rest of a body and its mark; returns how many bytes that was. */
   #feedBody(piece: Uint8Array, mark: Buffer): number {
-    const seen = Buffer.concat([this.#tail, piece.subarray(0, mark.length - 1)]);
-    const across = seen.indexOf(mark);
-    const within = across < 0 ? Buffer.from(piece.buffer, piece.byteOffset, piece.length).indexOf(mark) : -1;
-    if (across < 0 && within < 0) {
-      if (!this.#dropping) this.#keep(piece);
-      this.#tail = lastOf(this.#tail, piece, mark.length - 1);
+    const seen = Buffer.concat([this.#tail, piece]);
+    const begin = seen.indexOf(mark);
+    if (begin < 0) {
+      this.#keep(piece);
+      this.#tail = seen.subarray(Math.max(0, seen.length - mark.length + 1));
       return piece.length;
     }
-    const end = across < 0 ? within + mark.length : across + mark.length - this.#tail.length;
-    if (!this.#dropping) this.#keep(piece.subarray(0, end));
+    const end = begin + mark.length - this.#tail.length;
+    this.#keep(piece.subarray(0, end));
     const body = this.#dropping ? undefined : Buffer.concat(this.#pieces);
     this.#reset();
     this.#mark = undefined;
@@ -109,12 +109,3 @@ export class PrefixedLines {
 }
 
 const empty: Buffer = Buffer.alloc(0);
-
-/** The last bytes of both together. */
-function lastOf(before: Buffer, piece: Uint8Array, count: number): Buffer {
-  const all =
-    piece.length >= count
-      ? Buffer.from(piece.subarray(piece.length - count))
-      : Buffer.concat([before, piece]);
-  return all.subarray(Math.max(0, all.length - count));
-}
