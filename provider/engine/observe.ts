@@ -8,8 +8,8 @@ import { defaultRoots, type HostRoots } from '../model/paths.ts';
 import { sh, word } from '../model/shell.ts';
 import { type GuestFacts, guestsSection, guestsSectionName } from '../resources/guest/facts.ts';
 import { parseGuests } from '../resources/guest/facts-parse.ts';
-import { type HostWithQemu, renderGuest } from '../resources/guest/render.ts';
-import { type HostWithXen, renderXlGuest } from '../resources/guest/render-xl.ts';
+import { type HostWithQemu, launchPlan } from '../resources/guest/render.ts';
+import { type HostWithXen, launchXlPlan } from '../resources/guest/render-xl.ts';
 import { readyHost } from '../resources/guest/rendering.ts';
 import { unprovableLayers } from '../resources/guest/requests.ts';
 import { capabilitiesFor, type HostFacts, hostSection, hostSectionName } from '../resources/host/facts.ts';
@@ -169,7 +169,7 @@ function expectationOf(guest: GuestFacts, seen: Seen, roots: HostRoots): Isolati
 
 function qemuExpectation(guest: GuestFacts, host: HostWithQemu, { facts }: Seen, roots: HostRoots) {
   if (guest.stored === undefined || guest.lease === undefined) return undefined;
-  const { plan } = renderGuest({ ...guest.stored, name: guest.name }, host, roots);
+  const plan = launchPlan({ ...guest.stored, name: guest.name }, host, roots);
   const { device, inode } = host.qemu;
   const identities = { ...identitiesOf(facts, host), qemuDevice: device, qemuInode: inode };
   return isolationExpectation(plan, guest.lease, identities, roots);
@@ -178,7 +178,7 @@ function qemuExpectation(guest: GuestFacts, host: HostWithQemu, { facts }: Seen,
 function domainExpectation(guest: GuestFacts, xen: HostWithXen, seen: Seen, roots: HostRoots) {
   const { stored, lease, name, owner } = guest;
   if (stored === undefined || lease === undefined) return undefined;
-  const { plan } = renderXlGuest({ ...stored, name, fleet: owner, host: seen.host }, xen, roots);
+  const plan = launchXlPlan({ ...stored, name, fleet: owner, host: seen.host }, xen, roots);
   const domain = domainOf(plan.uuid, seen.domains);
   return xlExpectation(plan, lease, stored.scheme === 'range', domain, identitiesOf(seen.facts, xen), roots);
 }

@@ -17,21 +17,11 @@ export function cgroupOf(group: string | undefined, raw: Indexed, trials: Device
   return {
     sameNamespace: own !== undefined && own === namespaceOf('1', raw),
     files: files as CgroupObservation['files'],
-    diskParts: diskParts(raw),
+    diskParts: raw.diskParts,
     trials,
   };
 }
 
 function namespaceOf(process: string, raw: Indexed): string | undefined {
   return raw.links.get(`/proc/${process}/ns/cgroup`)?.target;
-}
-
-/** `/sys/dev/block/DISK/…/dev` holds the number of what lies on that disk. */
-function diskParts(raw: Indexed): CgroupObservation['diskParts'] {
-  const parts: Record<string, string[]> = {};
-  for (const [path, content] of raw.files) {
-    const disk = /^\/sys\/dev\/block\/(\d+:\d+)\/(?:.*\/)?dev$/.exec(path)?.[1];
-    if (disk !== undefined) (parts[disk] ??= []).push(content.trim());
-  }
-  return parts;
 }

@@ -8,8 +8,6 @@ import { hostNodesOf, nodesBelow } from './evidence-nodes.ts';
 import { namespaceOwners, sharedNamespaces } from './evidence-owners.ts';
 import { helperWentAway, processesOf, strangersOf } from './evidence-processes.ts';
 import { domainProcessesOf } from './evidence-domain.ts';
-import { parseProfiles } from './lsm.ts';
-import { loadedProfilesPath } from './lsm-profile.ts';
 import { type RawEvidence, type RawGuest, readEvidenceStream } from './evidence-stream.ts';
 import { helpersOf } from './helper-observation.ts';
 import type { IsolationExpectation } from './launch-plan.ts';
@@ -59,7 +57,7 @@ export function parseEvidence(
         hostNamespaces: namespacesOf(1, raw),
         sharedNamespaces: sharedNamespaces(guest?.pids ?? [], `guest "${expectation.guest}"`, owners, raw),
         helpers: helpersOf(expectation, units, owners, trials, raw),
-        profiles: parseProfiles(raw.files.get(loadedProfilesPath)),
+        profiles: raw.profiles,
         mounts: mountsOf(guest, raw),
         deviceNodes: guest === undefined ? undefined : nodesBelow(`/proc/${guest.mainPid}/root/dev`, raw),
         hostNodes: hostNodesOf(expectation.deviceNodes, raw),

@@ -34,9 +34,9 @@ export type Process = Omit<ProcessObservation, 'role'>;
 
 export function processOf(pid: number, raw: Indexed): Process | undefined {
   const stat = parseStat(raw.files.get(`/proc/${pid}/stat`) ?? '');
-  const executable = parseFile(raw.stats.get(`/proc/${pid}/exe`));
   // It went away between the unit's list and the look at it.
-  if (stat === undefined || (executable === undefined && !livesOn(pid, raw))) return undefined;
+  if (stat === undefined || !isThere(pid, raw)) return undefined;
+  const executable = executableOf(pid, raw);
   const limits = raw.lines.get(`/proc/${pid}/limits`);
   return {
     pid,
@@ -66,10 +66,10 @@ export function processOf(pid: number, raw: Indexed): Process | undefined {
  */
 export function helperWentAway(guest: RawGuest | undefined, raw: Indexed): boolean {
   return (guest?.pids ?? []).some((pid) => {
-    if (processOf(pid, raw) !== undefined) return false;
     const text = raw.files.get(`/proc/${pid}/stat`) ?? '';
     const stat = parseStat(text);
     if (stat === undefined) return true;
+    if (isThere(pid, raw)) return false;
     const dead = /^[ZX]/.test(text.slice(text.lastIndexOf(')') + 2));
     return !dead && stat.parentPid === guest?.mainPid;
   });
@@ -83,6 +83,14 @@ function descends(process: Process, all: readonly Process[], mainPid: number): b
     pid = parents.get(pid);
   }
   return false;
+}
+
+function executableOf(pid: number, raw: Indexed) {
+  return parseFile(raw.stats.get(`/proc/${pid}/exe`));
+}
+
+function isThere(pid: number, raw: Indexed): boolean {
+  return executableOf(pid, raw) !== undefined || livesOn(pid, raw);
 }
 
 /** For device and inode of an executable that could not be read: no file has them. */
@@ -155,32 +163,31 @@ function roleOf(
 
 /** None at all is not believed: every process of ours has some. */
 function openFilesOf(pid: number, raw: Indexed): readonly OpenFileObservation[] | undefined {
-  const files = (raw.linksIn.get(`/proc/${pid}/fd`) ?? []).flatMap(([name, link]) => {
+  const files = (raw.linksIn.get(`/proc/${pid}/fd`) ?? []).flatMap(([name, { type, target }]) => {
     const descriptor = digits(name);
-    const file = parseFile(raw.stats.get(`/proc/${pid}/fd/${name}`));
-    const mountIds = [raw.lines, raw.again].flatMap(
-      (lines) => digits(/^mnt_id:\s+(\d+)$/m.exec(lines.get(`/proc/${pid}/fdinfo/${name}`) ?? '')?.[1]) ?? [],
-    );
     // without a target it was closed meanwhile
-    return descriptor === undefined || link.target === '' ? [] : [{ descriptor, ...link, file, mountIds }];
+    if (descriptor === undefined || target === '') return [];
+    const file = parseFile(raw.stats.get(`/proc/${pid}/fd/${name}`));
+    return [{ descriptor, type, target, file, mountIds: mountIdsOf(`/proc/${pid}/fdinfo/${name}`, raw) }];
   });
   return files.length === 0 || !raw.complete ? undefined : files;
 }
 
-const uidLine = /^\/proc\/(\d+)\/status:Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)$/;
+/** The mount of an open file, as often as it was read. */
+function mountIdsOf(path: string, { lines, again }: Indexed): readonly number[] {
+  return [lines.get(path), again.get(path)].flatMap((text) =>
+    text === undefined ? [] : (digits(/^mnt_id:\s+(\d+)$/m.exec(text)?.[1]) ?? []),
+  );
+}
 
 /** Processes of the guest's uid that are none of its unit's. */
 export function strangersOf(
   guest: RawGuest | undefined,
-  raw: Pick<Indexed, 'strangers'>,
+  { processesByUid }: Pick<Indexed, 'processesByUid'>,
   expectation: IsolationExpectation,
 ): readonly number[] | undefined {
   // The section looks for the uid of the lease: where that is another one it has looked for the wrong one.
-  if (raw.strangers === undefined || guest === undefined || guest.uid !== String(expectation.uid))
-    return undefined;
-  return raw.strangers.split('\n').flatMap((line) => {
-    const [, pid, ...uids] = uidLine.exec(line) ?? [];
-    if (pid === undefined || !uids.includes(String(expectation.uid))) return [];
-    return guest.pids.includes(Number(pid)) ? [] : [Number(pid)];
-  });
+  const uid = String(expectation.uid);
+  if (processesByUid === undefined || guest === undefined || guest.uid !== uid) return undefined;
+  return (processesByUid.get(uid) ?? []).filter((pid) => !guest.pids.includes(pid));
 }

@@ -81,13 +81,15 @@ export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
   for (const pid of pidList(many)) crowded.add(pid);
   const threads = (fields.mark('threads') ? fields.next() : undefined) ?? '';
   const lines = lineMap(fields.lines('lines'));
-  const files = new Map<string, string>();
-  for (const [path, content] of fields.records('files', 2)) setOnce(files, path, content);
-  const links = linkMap(fields.records('links', 3));
+  const files = new OnceMap<string>();
+  for (const [path = '', content = ''] of fields.records('files', 2)) files.add(path, content);
+  const links = new OnceMap<RawLink>();
+  for (const [path = '', type = '', target = ''] of fields.records('links', 3))
+    links.add(path, { type, target });
   const again = lineMap(fields.lines('again'));
   const counts = (fields.mark('counts') ? fields.next() : undefined) ?? '';
-  const stats = new Map<string, readonly string[]>();
-  for (const [path, ...rest] of fields.records('stats', 8)) setOnce(stats, path, rest);
+  const stats = new OnceMap<readonly string[]>();
+  for (const [path = '', ...rest] of fields.records('stats', 8)) stats.add(path, rest);
   const devices = (fields.mark('devices') ? fields.next() : undefined) ?? '';
   const complete = fields.mark('end');
   const shown = {
@@ -97,9 +99,9 @@ export function readEvidenceStream(bytes: Uint8Array): Result<RawEvidence> {
     crowded,
     threads,
     ...{ lines, again, counts },
-    files,
-    links,
-    stats,
+    files: files.values,
+    links: links.values,
+    stats: stats.values,
     devices,
   };
   return success({ time, units, guests, ...shown, complete });
@@ -127,25 +129,21 @@ function lineMap(lines: Iterable<readonly [path: string, line: string]>): Readon
   return byPath;
 }
 
-function linkMap(records: Iterable<readonly string[]>): ReadonlyMap<string, RawLink> {
-  const links = new Map<string, RawLink>();
-  for (const [path, type, target] of records) {
-    setOnce(links, path, type === undefined || target === undefined ? undefined : { type, target });
-  }
-  return links;
-}
-
-const spoiled = new WeakMap<object, Set<string>>();
-
 /** A path that comes twice has shown nothing: a file with a NUL in it comes in pieces. */
-function setOnce<T>(map: Map<string, T>, path: string | undefined, value: T | undefined): void {
-  if (path === undefined || value === undefined) return;
-  const bad = spoiled.get(map) ?? new Set<string>();
-  spoiled.set(map, bad);
-  if (map.has(path) || bad.has(path)) {
-    map.delete(path);
-    bad.add(path);
-  } else map.set(path, value);
+class OnceMap<T> {
+  readonly #values = new Map<string, T>();
+  readonly #spoiled = new Set<string>();
+
+  get values(): ReadonlyMap<string, T> {
+    return this.#values;
+  }
+
+  add(path: string, value: T): void {
+    if (this.#values.has(path)) {
+      this.#values.delete(path);
+      this.#spoiled.add(path);
+    } else if (!this.#spoiled.has(path)) this.#values.set(path, value);
+  }
 }
 
 function pidList(text: string): readonly number[] {

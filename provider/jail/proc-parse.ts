@@ -15,8 +15,7 @@ import {
  */
 export function parseThreads(text: string): ReadonlyMap<number, readonly ThreadObservation[]> {
   const threads = new Map<number, ThreadObservation[]>();
-  for (const part of text.split(/^(?=State:)/m)) {
-    const lines = statusLines(part);
+  for (const lines of statusBlocks(text)) {
     const [pid, tid] = [digits(lines.get('Tgid')), digits(lines.get('Pid'))];
     if (pid === undefined || tid === undefined) continue;
     const known = threads.get(pid);
@@ -27,14 +26,20 @@ export function parseThreads(text: string): ReadonlyMap<number, readonly ThreadO
   return threads;
 }
 
-function statusLines(text: string): ReadonlyMap<string, string> {
-  const lines = new Map<string, string>();
+/** Of each block the first line of each key. */
+function* statusBlocks(text: string): Generator<ReadonlyMap<string, string>> {
+  let lines = new Map<string, string>();
   for (const line of text.split('\n')) {
     const colon = line.indexOf(':');
+    if (colon <= 0) continue;
     const key = line.slice(0, colon);
-    if (colon > 0 && !lines.has(key)) lines.set(key, line.slice(colon + 1).trim());
+    if (key === 'State') {
+      yield lines;
+      lines = new Map();
+    }
+    if (!lines.has(key)) lines.set(key, line.slice(colon + 1).trim());
   }
-  return lines;
+  yield lines;
 }
 
 function threadOf(tid: number, lines: ReadonlyMap<string, string>): ThreadObservation {

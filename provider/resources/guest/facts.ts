@@ -80,9 +80,12 @@ for g do records="$records ${state}/guests/$g/record ${state}/guests/$g/lease"; 
 [ $# -eq 0 ] || grep -s '' /dev/null $records || :
 printf '\\0digests\\0'
 for g do
-  for f in ${state}/guests/$g/launch ${state}/guests/$g/shares ${word(unitDirectory)}/stockade-guest@$g.service.d/10-stockade.conf ${word(unitDirectory)}/stockade-share-$g:*; do
+  for f in ${state}/guests/$g/launch ${state}/guests/$g/shares ${word(unitDirectory)}/stockade-guest@$g.service.d/10-stockade.conf; do
     [ ! -f "$f" ] || digests="$digests $f"
   done
+done
+for f in ${word(unitDirectory)}/stockade-share-*:*; do
+  [ $# -eq 0 ] || [ ! -f "$f" ] || digests="$digests $f"
 done
 [ -z "$digests" ] || sha256sum -- $digests || :
 printf '\\0chroots\\0'
@@ -101,16 +104,20 @@ for g do
   done
   if [ -s ${run}/guests/$g/launch-error ] && IFS= read -r f <${run}/guests/$g/launch-error; then printf 'ended\\0%s\\0%.600s\\0' "$g" "$f"; fi
   [ ! -e ${state}/guests/$g/shares ] || printf 'share\\0%s\\0%s\\0' "$g" ${state}/guests/$g/shares
-  for d in ${words(unitPlaces)}; do
-    for f in "$d/stockade-share-$g:"* "$d/stockade-share-$g:"*.d/*; do
-      if [ -e "$f" ] || [ -L "$f" ]; then printf 'share\\0%s\\0%s\\0' "$g" "$f"; fi
-    done
-  done
   n=0
   for f in ${run}/root/$g/* ${run}/root/$g/.[!.]* ${run}/root/$g/..?*; do
     [ -e "$f" ] || [ -L "$f" ] || continue
     n=$((n + 1)); [ $n -le 5 ] || break
     printf 'entry\\0%s\\0%s\\0' "$g" "\${f##*/}"
+  done
+done
+# once for all guests: these directories hold all units of the host
+for d in ${words(unitPlaces)}; do
+  for f in "$d"/stockade-share-*:* "$d"/stockade-share-*:*.d/*; do
+    if [ -e "$f" ] || [ -L "$f" ]; then
+      g=\${f#"$d/stockade-share-"}
+      printf 'share\\0%s\\0%s\\0' "\${g%%:*}" "$f"
+    fi
   done
 done
 ${verifiedFiles(roots)}`,

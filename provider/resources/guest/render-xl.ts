@@ -33,6 +33,22 @@ export function renderXlGuest(
   host: HostWithXen,
   roots: HostRoots = defaultRoots,
 ): RenderedXlGuest {
+  const plan = launchXlPlan(guest, host, roots);
+  const launcher = xlLauncherScript(plan, roots);
+  const dropIn = xlDropIn(plan);
+  return {
+    toolstack: 'xl',
+    ...{ plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) },
+    shareFiles: [],
+  };
+}
+
+/** How a guest is to be started, without the files that say so: all that its evidence is measured against. */
+export function launchXlPlan(
+  guest: StoredGuest & GuestIdentity,
+  host: HostWithXen,
+  roots: HostRoots = defaultRoots,
+): XlPlan {
   const { deviceModel } = host.xen;
   const uuid = domainUuid(guest);
   const config = xlConfig({
@@ -41,7 +57,7 @@ export function renderXlGuest(
     serial: `${guestPlaces(guest.name, roots).runDirectory}/serial`,
   });
   const memoryMib = guest.limits.memoryOverheadMib ?? xlOverheadMib;
-  const plan: XlPlan = {
+  return {
     guest: guest.name,
     uuid,
     config,
@@ -57,12 +73,5 @@ export function renderXlGuest(
     serialLogMaxKib: guest.serialLogMaxKib,
     shutdownTimeoutSeconds: guest.shutdownTimeoutSeconds,
     restartPolicy: guest.restartPolicy,
-  };
-  const launcher = xlLauncherScript(plan, roots);
-  const dropIn = xlDropIn(plan);
-  return {
-    toolstack: 'xl',
-    ...{ plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) },
-    shareFiles: [],
   };
 }

@@ -43,6 +43,22 @@ export function renderGuest(
   host: HostWithQemu,
   roots: HostRoots = defaultRoots,
 ): RenderedGuest {
+  const plan = launchPlan(guest, host, roots);
+  const launcher = launcherScript(plan, roots);
+  const dropIn = unitDropIn(plan);
+  return {
+    toolstack: 'qemu',
+    ...{ plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) },
+    shareFiles: shareFiles(plan, roots),
+  };
+}
+
+/** How a guest is to be started, without the files that say so: all that its evidence is measured against. */
+export function launchPlan(
+  guest: StoredGuest & { readonly name: string },
+  host: HostWithQemu,
+  roots: HostRoots = defaultRoots,
+): LaunchPlan {
   const { qemu } = host;
   const files = {
     kernel: pathOnHost(guest.kernel, roots),
@@ -52,7 +68,7 @@ export function renderGuest(
   const requests = layerRequests(guest.isolation, host);
   // virtiofsd reads and writes the guest's memory
   const sharedMemory = guest.sharedMemory || shares.some(({ driver }) => driver.kind === 'virtiofs');
-  const plan: LaunchPlan = {
+  return {
     guest: guest.name,
     qemuBinary: qemu.binary,
     qemuArguments: [
@@ -73,13 +89,6 @@ export function renderGuest(
     serialLogMaxKib: guest.serialLogMaxKib,
     shutdownTimeoutSeconds: guest.shutdownTimeoutSeconds,
     restartPolicy: guest.restartPolicy,
-  };
-  const launcher = launcherScript(plan, roots);
-  const dropIn = unitDropIn(plan);
-  return {
-    toolstack: 'qemu',
-    ...{ plan, launcher, launcherSha256: sha256(launcher), dropIn, dropInSha256: sha256(dropIn) },
-    shareFiles: shareFiles(plan, roots),
   };
 }
 
