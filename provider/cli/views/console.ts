@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import { alikeTogether } from './alike.ts';
 import { humanDiagnostic } from './diagnostics.ts';
 import { type Style, styleFor } from './style.ts';
 
@@ -36,7 +37,7 @@ export class Console {
   }
 
   diagnostics(all: readonly Diagnostic[]): void {
-    for (const one of all) this.note(humanDiagnostic(one, this.errorStyle));
+    for (const one of alikeTogether(all)) this.note(humanDiagnostic(one, this.errorStyle));
   }
 
   /** People look at what is written to stderr. */

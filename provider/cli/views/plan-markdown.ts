@@ -1,4 +1,5 @@
 import { pathText, shortValue, whence } from '../../model/change-words.ts';
+import { alikeTogether } from './alike.ts';
 import { cut, htmlLine, markdownLine } from './escape.ts';
 import {
   actionSigns,
@@ -31,11 +32,8 @@ export function markdownPlan(report: PlanReport): string {
   out.list('🔁 Disrupted', disruptions, disruptionLine);
   out.list('🗑️ Destroyed', removals, ({ object }) => said(object, 200));
   out.list('🔒 Isolation regained', [...isolation.regained, ...isolation.dropped], newsLine);
-  out.fold(
-    `Warnings (${report.warnings.length})`,
-    report.warnings,
-    ({ summary }) => `- ${said(summary, 600)}`,
-  );
+  const warnings = alikeTogether(report.warnings);
+  out.fold(`Warnings (${warnings.length})`, warnings, ({ summary }) => `- ${said(summary, 600)}`);
   out.fold(`All changes (${report.objects.length})`, report.objects, objectItem);
   return `${out.text()}\n`;
 }

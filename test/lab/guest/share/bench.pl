@@ -4,22 +4,30 @@ use strict;
 use warnings;
 BEGIN { require '/share/bulk.pl' }
 
-# Length of a slot, and how much of each end is left out: clocks differ by up to a second. Unit: seconds.
-use constant { SLOT => 10, EDGE => 1 };
-# So many times the file is read: once takes less than a second, in which anything may come between.
-use constant READS => 9;
+# Length of a slot, and how much of its end is left out, in which a piece would reach into the next. Unit: seconds.
+use constant { SLOT => 1, EDGE => 0.1 };
+# So many files are made in one piece.
+use constant FILES => 20;
 
-my ($turn, $worked);
+my ($turn, $worked, $behind);
+
+# The kernel set its clock by the whole seconds of the machine's own: how far it is behind that one. Unit: seconds.
+sub clock_behind {
+  my $second = sub { read_file('/sys/class/rtc/rtc0/since_epoch') + 0 };
+  my ($before, $now) = ($second->());
+  do { $now = $second->() } until $now != $before;
+  return $now - wall();
+}
 
 # in_turn BODY: runs it in one of this guest's slots, and adds up how long it took
 sub in_turn {
   my ($body) = @_;
   if ($turn ne '') {
     while (1) {
-      my $time = wall();
-      my $within = $time - SLOT * int($time / SLOT);
-      last if int($time / SLOT) % 2 == $turn && $within >= EDGE && $within < SLOT - EDGE;
-      select undef, undef, undef, 0.1;
+      my $time = (wall() + $behind) / SLOT - $turn;
+      my $since = ($time - 2 * int($time / 2)) * SLOT;
+      last if $since < SLOT - EDGE;
+      select undef, undef, undef, 2 * SLOT - $since;
     }
   }
   my $start = now();
@@ -57,22 +65,23 @@ sub run_task {
   my ($share, $options) = @_;
   my ($tag, $mib, $files) = ($share->{tag}, $options->{big_mib}, $options->{files});
   $turn = $options->{turn};
+  $behind = clock_behind() if $turn ne '';
   chdir $share->{path};
   timed($tag, 'bench-write', "mib=$mib", sub { in_turn(sub { write_big('bench-data', $mib) }) });
   step($tag, 'bench-read', sub {
     my @seconds;
-    for (1 .. READS) {
+    for (1 .. $options->{reads}) {
       in_turn(\&drop_caches);
       $worked = 0;
       read_through('bench-data', $mib);
       push @seconds, $worked;
     }
-    sprintf 'mib=%d seconds=%.3f', $mib, (sort { $a <=> $b } @seconds)[READS / 2];
+    sprintf 'mib=%d seconds=%.3f', $mib, (sort { $a <=> $b } @seconds)[@seconds / 2];
   });
   timed($tag, 'bench-create', "files=$files", sub {
     must(mkdir('bench-files'), 'mkdir');
-    for (my $first = 1; $first <= $files; $first += 100) {
-      my $last = $first + 99 < $files ? $first + 99 : $files;
+    for (my $first = 1; $first <= $files; $first += FILES) {
+      my $last = $first + FILES - 1 < $files ? $first + FILES - 1 : $files;
       must(in_turn(sub { create_files('bench-files', $first, $last) }), 'create');
     }
   });
