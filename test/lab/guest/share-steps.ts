@@ -51,5 +51,3 @@ export const escapeSteps = around([
   ...['escape-device-nodes', 'escape-bind-mount', 'escape-attach-name', 'escape-handles'],
   ...['escape-race-symlink', 'escape-race-parent'],
 ]);
-
-export const benchSteps = around(['bench-write', 'bench-read', 'bench-create', 'bench-clean']);

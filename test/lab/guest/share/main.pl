@@ -4,7 +4,7 @@
 #   task=roundtrip|escape|bench|options roundtrip on a read-only share tries every way to write instead
 #   files=N big_mib=N                   how many files in one directory, how large the large file
 #   reads=N                             bench: how often the large file is read; the median counts
-#   turn=0|1                            bench: works in every other slot of the wall clock alone
+#   turn=0|1 begin=SECONDS              bench: works in every other slot of the host's clock alone, and not before that time of it
 #   keep=1                              bench: its files stay; taking them away takes as long as making them
 #   canary=/PATH secret=TEXT            escape: a file of the host outside the export, and what it holds
 #   devices=b254:0,c21:0                escape: device nodes to try
@@ -17,7 +17,7 @@ use strict;
 use warnings;
 BEGIN { require '/share/report.pl' }
 
-my %options = (files => 10000, big_mib => 256, reads => 9, seconds => 60, tries => 0, parent_seconds => 10, task => '', canary => '', secret => '', devices => '', host_race => 0, keep => 0, turn => '', at_once => 0);
+my %options = (files => 10000, big_mib => 256, reads => 9, seconds => 60, tries => 0, parent_seconds => 10, task => '', canary => '', secret => '', devices => '', host_race => 0, keep => 0, turn => '', begin => 0, at_once => 0);
 my @shares;
 for my $word (split ' ', read_file('/proc/cmdline')) {
   my ($name, $value) = $word =~ /^([a-z_]+)=(.*)$/ or next;
