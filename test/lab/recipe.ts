@@ -122,7 +122,7 @@ export const guestRecipe = {
 /** What the guest that uses shared directories is made of, beside a perl of the test hosts' root. */
 export const shareGuestRecipe = {
   /** Raise when guest/share-image.ts changes what it makes. */
-  version: 1,
+  version: 2,
   suite: guestRecipe.suite,
   kernelPackage: guestRecipe.kernelPackage,
   /** In the order in which they need each other, after the two that every guest loads first. */
