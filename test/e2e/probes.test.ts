@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ProbeReport, runProbes } from '../../provider/executor/probes.ts';
 import { parseProbeResults, type ProbeResult } from '../../provider/jail/probes/judge.ts';
 import type { Operation } from '../../provider/model/operation.ts';
-import { ShellText, sh } from '../../provider/model/shell.ts';
+import { ShellText, sh, word } from '../../provider/model/shell.ts';
 import { type HostWithQemu, withQemu } from '../../provider/resources/guest/render.ts';
+import { injectFunctions } from '../../provider/jail/probes/inject.ts';
 import { type HostProbes, hostProbes } from '../../provider/resources/host/probes.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';
@@ -170,6 +171,25 @@ describe('a host that says it enforces limits of memory, and does not', () => {
     const shown = parseProbeResults(plan, results.find(({ id }) => id === stepId)?.values ?? {});
     expect(probe(shown, 'use-memory')).toMatchObject({ outcome: 'got-through', control: 'success' });
     await nothingIsLeft();
+  });
+});
+
+describe('a canary', () => {
+  /** Stops, as a canary, a process that works for a second or two and then does `end`; what `stopped_idle` gave, and its registers. */
+  const stopped = async (end: string): Promise<string> => {
+    const works = `my $end = time + 2; 1 while time < $end; ${end}`;
+    return lab.host.run(sh`give() { echo "gave $*"; }
+${injectFunctions}
+perl -e ${word(works)} & pid=$!
+until [ "/proc/$pid/exe" -ef /usr/bin/perl ]; do :; done
+if stopped_idle canary; then first_thread "$pid"; at=$state; read -r call _ <"/proc/$pid/syscall"; echo "$at $call"; fi
+kill -KILL "$pid" || :
+wait "$pid" || :`);
+  };
+
+  it('is given its program in its main loop, however long it takes to get there', async () => {
+    expect((await stopped('syscall(7, 0, 0, 60_000);')).trim()).toBe('T 7');
+    expect((await stopped('exit 3')).trim()).toBe('gave canary.end not-started');
   });
 });
 

@@ -30,17 +30,31 @@ largest() {
     if [ $((high - low)) -gt $((to - from)) ]; then from=$low to=$high; fi
   done <"/proc/$1/maps"
 }
-# inject NAME PID FIRST END: sets data to where the program's data is
-inject() {
-  pid=$2
-  kill -STOP "$pid" || { give "$1.end" not-started; return 1; }
-  tries=0 state=
-  while first_thread "$pid" && [ "$state" != T ] && [ "$tries" -lt ${polls} ]; do
+# stopped_idle NAME: stops the process where its first thread waits in its main loop, and sets line to its registers. Anywhere
+# else what is put into it need not hold: a call that makes a thread returns twice, a page of the kernel's cannot be written.
+stopped_idle() {
+  tries=0
+  while [ "$tries" -lt ${polls} ] && first_thread "$pid"; do
+    read -r line <"/proc/$pid/syscall" || {
+      first_thread "$pid" || break
+      sealed "$1" 'registers cannot be read' || return
+    }
+    case $state:\${line%% *} in
+      Z:* | X:*) break ;;
+      T:${syscallNumbers.poll} | T:${syscallNumbers.ppoll}) return 0 ;;
+      T:*) kill -CONT "$pid" ;;
+      *:${syscallNumbers.poll} | *:${syscallNumbers.ppoll}) kill -STOP "$pid" ;;
+    esac || break
     tries=$((tries + 1))
     sleep 0.02
   done
-  [ "$state" = T ] || { give "$1.end" not-started; return 1; }
-  read -r line <"/proc/$pid/syscall" || { sealed "$1" 'registers cannot be read'; return 1; }
+  give "$1.end" not-started
+  return 1
+} 2>/dev/null
+# inject NAME PID FIRST END: sets data to where the program's data is
+inject() {
+  pid=$2
+  stopped_idle "$1" || return 1
   counter=$((\${line##* })) line=\${line% *}
   stack=$((\${line##* }))
   largest "$pid" rw-p

@@ -145,14 +145,11 @@ start_control() {
 run_control() {
   unit=stockade-control_$1.service
   pid=$(systemctl show --value --property=MainPID -- "$unit")
-  tries=0 number=
-  while [ -d "/proc/$pid" ] && [ "$pid" != 0 ] && [ "$tries" -lt ${polls} ]; do
-    read -r number _ <"/proc/$pid/syscall" || :
-    # poll or ppoll: its main loop
-    case $number in 7 | 271) break ;; esac
+  tries=0
+  until [ "/proc/$pid/exe" -ef ${qemu} ] || [ ! -d "/proc/$pid" ] || [ "$tries" -ge ${polls} ]; do
     tries=$((tries + 1))
     sleep 0.02
-  done 2>/dev/null
+  done
   if [ "$pid" = 0 ] || [ ! -d "/proc/$pid" ]; then give "$1.end" not-started
   elif inject "$1" "$pid" "$2" "$3"; then finish "$1" "$pid" "$unit"
   fi

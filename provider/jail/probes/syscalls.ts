@@ -1,6 +1,7 @@
-/** Numbers of x86-64's system calls (arch/x86/entry/syscalls/syscall_64.tbl in Linux), of those the probes make. */
+/** Numbers of x86-64's system calls (arch/x86/entry/syscalls/syscall_64.tbl in Linux), of those the probes make and of those a canary waits in. */
 export const syscallNumbers = {
   open: 2,
+  poll: 7,
   mmap: 9,
   rt_sigaction: 13,
   pwrite64: 18,
@@ -70,6 +71,7 @@ export const syscallNumbers = {
   mq_open: 240,
   mq_unlink: 241,
   kexec_load: 246,
+  ppoll: 271,
   unshare: 272,
   open_by_handle_at: 304,
   setns: 308,
