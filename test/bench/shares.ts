@@ -87,20 +87,22 @@ export async function shareCosts(
     const found = shareCases[suite]
       .filter(({ driver }) => work.drivers.includes(driver))
       .map((each) => ({ ...each, ...work, ...emptySeries() }));
-    // as often first as second
+    // as often first as second (`orderOf`)
     for (let round = 0; round < runs + (runs % 2); round++) {
       for (const { confined, byHand, ...each } of found) {
-        // who is first in the one round is second in the next
-        const [one, other] = round % 2 === 0 ? [0, 1] : [1, 0];
-        prepareSources(host.lab, work.mib);
+        const { turns, places } = orderOf(round);
+        prepareSources(host.lab, work.mib, places);
         const begin = Math.ceil(Date.now() / 1000) + bootSeconds;
-        const both = await Promise.all([
-          measured(host, each, work, { ...ways.confined, turn: one, begin }),
-          measured(host, each, work, { ...ways.byHand, turn: other, begin }),
-        ]);
-        confined.push(both[0]);
-        byHand.push(both[1]);
-        say(`${each.name}: confined ${shown(both[0])}; by hand ${shown(both[1])}`);
+        const taken = await Promise.all(
+          places.map(async (way) => {
+            const turn = turns.indexOf(way);
+            return [way, await measured(host, each, work, { ...ways[way], turn, begin })] as const;
+          }),
+        );
+        const times = Object.fromEntries(taken) as Readonly<Record<WayName, ShareTimes>>;
+        confined.push(times.confined);
+        byHand.push(times.byHand);
+        say(`${each.name}: confined ${shown(times.confined)}; by hand ${shown(times.byHand)}`);
       }
     }
     return found;
@@ -110,8 +112,7 @@ export async function shareCosts(
 }
 
 const emptySeries = (): { confined: ShareTimes[]; byHand: ShareTimes[] } => ({ confined: [], byHand: [] });
-const shown = (times: ShareTimes | undefined) =>
-  times === undefined ? '' : `read ${times.read.toFixed(3)} s, create ${times.create.toFixed(3)} s`;
+const shown = (times: ShareTimes) => `read ${times.read.toFixed(3)} s, create ${times.create.toFixed(3)} s`;
 
 /** The share guest's kernel and programs on the host. Nobody needs its ssh program here. */
 async function shareHost(lab: LabHost): Promise<BenchHost> {
@@ -129,7 +130,7 @@ interface Way {
   readonly run: (host: BenchHost, guest: GuestDesired) => Promise<string>;
 }
 
-const ways: Readonly<Record<'confined' | 'byHand', Way>> = {
+const ways: Readonly<Record<WayName, Way>> = {
   confined: { guest: 'bench-share', source: `${closed}/confined`, run: confinedRun },
   byHand: { guest: 'bench-by-hand', source: `${closed}/by-hand`, run: byHandRun },
 };
@@ -162,10 +163,27 @@ async function measured(
   return { read: seconds('bench-read'), create: seconds('bench-create') };
 }
 
+type WayName = 'confined' | 'byHand';
+
+/**
+ * Who has the first turns, and whose file is made first and whose guest is started first: in each two rounds either has either once, in each
+ * four in every combination. Two guests that are both started by hand were up to 3 % apart where the places never changed.
+ */
+function orderOf(round: number): Readonly<Record<'turns' | 'places', readonly WayName[]>> {
+  const inOrder = (first: WayName): readonly WayName[] =>
+    first === 'confined' ? ['confined', 'byHand'] : ['byHand', 'confined'];
+  const second = round % 2 === 1;
+  const crossed = Math.floor(round / 2) % 2 === 1;
+  return {
+    turns: inOrder(second ? 'byHand' : 'confined'),
+    places: inOrder(second === crossed ? 'confined' : 'byHand'),
+  };
+}
+
 /** A directory for each guest with the file that it reads. */
-function prepareSources(lab: LabHost, mib: number): void {
+function prepareSources(lab: LabHost, mib: number, places: readonly WayName[]): void {
   const noise = randomBytes(1024 * 1024);
-  for (const { source } of Object.values(ways)) {
+  for (const { source } of places.map((way) => ways[way])) {
     const directory = lab.pathFromHere(source);
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true });
