@@ -166,8 +166,8 @@ async function measured(
 type WayName = 'confined' | 'byHand';
 
 /**
- * Who has the first turns, and whose file is made first and whose guest is started first: in each two rounds either has either once, in each
- * four in every combination. Two guests that are both started by hand were up to 3 % apart where the places never changed.
+ * Who has the first turns, and whose file is made and whose start is begun first: in each two rounds either has either once, in each
+ * four in every combination. (QEMU itself comes up later where Apply starts it.) Two guests that are both started by hand were up to 3 % apart where the places never changed.
  */
 function orderOf(round: number): Readonly<Record<'turns' | 'places', readonly WayName[]>> {
   const inOrder = (first: WayName): readonly WayName[] =>

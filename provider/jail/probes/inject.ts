@@ -48,7 +48,11 @@ stopped_idle() {
     tries=$((tries + 1))
     sleep 0.02
   done
-  give "$1.end" not-started
+  if [ "$tries" -lt ${polls} ]; then give "$1.end" not-started
+  else
+    kill -CONT "$pid" || :
+    give "$1.end" busy
+  fi
   return 1
 } 2>/dev/null
 # inject NAME PID FIRST END: sets data to where the program's data is

@@ -115,6 +115,8 @@ function reasonOf(end: string): string {
   switch (end) {
     case 'not-started':
       return 'the process did not start';
+    case 'busy':
+      return 'the process did not come to wait in its main loop';
     case 'stuck':
       return 'the process did not come to its end';
     case '':

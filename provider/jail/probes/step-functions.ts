@@ -150,7 +150,7 @@ run_control() {
     tries=$((tries + 1))
     sleep 0.02
   done
-  if [ "$pid" = 0 ] || [ ! -d "/proc/$pid" ]; then give "$1.end" not-started
+  if [ ! "/proc/$pid/exe" -ef ${qemu} ]; then give "$1.end" not-started
   elif inject "$1" "$pid" "$2" "$3"; then finish "$1" "$pid" "$unit"
   fi
 }`;

@@ -143,7 +143,11 @@ stopped_idle() {
     tries=$((tries + 1))
     sleep 0.02
   done
-  give "$1.end" not-started
+  if [ "$tries" -lt 1500 ]; then give "$1.end" not-started
+  else
+    kill -CONT "$pid" || :
+    give "$1.end" busy
+  fi
   return 1
 } 2>/dev/null
 # inject NAME PID FIRST END: sets data to where the program's data is
@@ -284,7 +288,7 @@ run_control() {
     tries=$((tries + 1))
     sleep 0.02
   done
-  if [ "$pid" = 0 ] || [ ! -d "/proc/$pid" ]; then give "$1.end" not-started
+  if [ ! "/proc/$pid/exe" -ef '/opt/it'\''s/qemu' ]; then give "$1.end" not-started
   elif inject "$1" "$pid" "$2" "$3"; then finish "$1" "$pid" "$unit"
   fi
 }

@@ -244,7 +244,7 @@ describe('a result', () => {
     const value = fc.oneof(
       fc.string(),
       fc.base64String(),
-      fc.constantFrom('done', 'stuck', 'sealed x\x1b', '__proto__'),
+      fc.constantFrom('done', 'stuck', 'busy', 'sealed x\x1b', '__proto__'),
     );
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom(...keys), value), (values) => {
