@@ -130,6 +130,8 @@ interface Way {
   readonly run: (host: BenchHost, guest: GuestDesired) => Promise<string>;
 }
 
+type WayName = 'confined' | 'byHand';
+
 const ways: Readonly<Record<WayName, Way>> = {
   confined: { guest: 'bench-share', source: `${closed}/confined`, run: confinedRun },
   byHand: { guest: 'bench-by-hand', source: `${closed}/by-hand`, run: byHandRun },
@@ -163,11 +165,10 @@ async function measured(
   return { read: seconds('bench-read'), create: seconds('bench-create') };
 }
 
-type WayName = 'confined' | 'byHand';
-
 /**
  * Who has the first turns, and whose file is made and whose start is begun first: in each two rounds either has either once, in each
- * four in every combination. (QEMU itself comes up later where Apply starts it.) Two guests that are both started by hand were up to 3 % apart where the places never changed.
+ * four in every combination. (QEMU itself comes up later where Apply starts it.) Two guests that are both started by hand were some
+ * 3 % apart where the places never changed.
  */
 function orderOf(round: number): Readonly<Record<'turns' | 'places', readonly WayName[]>> {
   const inOrder = (first: WayName): readonly WayName[] =>

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ProbeReport, runProbes } from '../../provider/executor/probes.ts';
+import { injectFunctions } from '../../provider/jail/probes/inject.ts';
 import { parseProbeResults, type ProbeResult } from '../../provider/jail/probes/judge.ts';
 import type { Operation } from '../../provider/model/operation.ts';
 import { ShellText, sh, word } from '../../provider/model/shell.ts';
 import { type HostWithQemu, withQemu } from '../../provider/resources/guest/render.ts';
-import { injectFunctions } from '../../provider/jail/probes/inject.ts';
 import { type HostProbes, hostProbes } from '../../provider/resources/host/probes.ts';
 import { compareSnapshots, type HostSnapshot, snapshotHost } from '../lab/snapshot.ts';
 import { useLab } from '../lab/vitest.ts';

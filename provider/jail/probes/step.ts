@@ -43,8 +43,8 @@ const dropInDirectory = (name: string) => `/run/systemd/system/${guestUnit(name)
 
 /**
  * The body of an operation that makes the probes. It gives, per run, `NAME.end` (how the canary ended: `done`, `signal N`,
- * `exit N`, `stuck`, `not-started`, `busy`, or `sealed TEXT` where its memory could not be written) and `NAME.answers` (base64, where it
- * came to its end); and `machine`, what `uname -m` says. It leaves nothing behind, and clears what a killed run has left.
+ * `exit N`, `stuck`, `not-started`, `busy`, or `sealed TEXT` where its memory could not be written) and `NAME.answers` (base64,
+ * where it came to its end); and `machine`, what `uname -m` says. It leaves nothing behind, and clears what a killed run has left.
  */
 export function probeStep(input: ProbeStepInput): ShellText {
   const roots = input.roots ?? defaultRoots;

@@ -1,4 +1,7 @@
-/** Numbers of x86-64's system calls (arch/x86/entry/syscalls/syscall_64.tbl in Linux), of those the probes make and of those a canary waits in. */
+/**
+ * Numbers of x86-64's system calls (arch/x86/entry/syscalls/syscall_64.tbl in Linux), of those the probes make and of those a
+ * canary waits in.
+ */
 export const syscallNumbers = {
   open: 2,
   poll: 7,
