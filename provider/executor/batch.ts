@@ -1,4 +1,5 @@
 import type { Connection, ExecOutput } from '../connect/connection.ts';
+import { outputTooLarge } from '../connect/diagnostics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Diagnostic, Result } from '../model/diagnostic.ts';
 import type { OperationResult, ReadSection } from '../model/operation.ts';
@@ -7,7 +8,7 @@ import { cutShort, protocolBroken, scriptIncomplete, stopped } from './diagnosti
 import type { ExecutorEvent } from './events.ts';
 import type { Order } from './order.ts';
 import { payloadOf, type Payload } from './payload.ts';
-import { readBatch, type BatchLine, type SectionOutput } from './results.ts';
+import { readBatch, type BatchLine, type ReaderLimits, type SectionOutput } from './results.ts';
 import { withRetry, type RetryPolicy } from './retry.ts';
 import { renderReadScript, renderWriteScript, uploadsOf, type ScriptSettings } from './script.ts';
 import type { EventSink } from './session.types.ts';
@@ -58,7 +59,7 @@ export async function runBatch(batch: Batch, settings: BatchSettings): Promise<B
   );
   emit({ type: 'batch-started', ...stamp(), batch: name, kind, operations });
 
-  const answers = new Answers(batch, (index, result) => {
+  const answers = new Answers(batch, settings.maxStdoutBytes, (index, result) => {
     const address = batch.order?.operations[index]?.operation.address;
     if (address) emit({ type: 'operation-finished', ...stamp(), batch: name, address, result });
   });
@@ -94,9 +95,10 @@ async function send(
 ): Promise<Sent> {
   const { connection, clock } = settings;
   const uploads = batch.order ? uploadsOf(batch.order) : [];
-  const reader = readBatch(settings.script.nonce, lengthLimit(settings), {
+  const reader = readBatch(settings.script.nonce, readerLimits(settings), {
     onLine: (line) => answers.take(line),
     onBroken: (what) => answers.broken.push(what),
+    onTooMuch: () => (answers.isTooMuch = true),
   });
   let payload = payloadOf(script, uploads, () => undefined);
   const result = await withRetry(settings.retry, async () => {
@@ -117,12 +119,16 @@ async function send(
     });
     return { result: tried, mayHaveStarted: payload.started() };
   });
+  reader.end();
   return { result, payload };
 }
 
-/** A section at its limit, or an operation with as much output and as many values as it may have. */
-function lengthLimit({ script }: BatchSettings): number {
-  return Math.max(script.sectionLimitBytes, 8_388_608) + 4096;
+/** A line is a section at its limit, or an operation with as much output and as many values as it may have. */
+function readerLimits({ script, maxStdoutBytes }: BatchSettings): ReaderLimits {
+  return {
+    lineBytes: Math.max(script.sectionLimitBytes, 8_388_608) + 4096,
+    unpackedBytes: maxStdoutBytes,
+  };
 }
 
 /** Failures of a connection that say that the command itself was not started. */
@@ -138,6 +144,7 @@ const neverStarted: ReadonlySet<string> = new Set([
 /** Gathers the lines of one batch. The first answer to a question counts; a second one is an error. */
 class Answers {
   readonly broken: string[] = [];
+  isTooMuch = false;
   bytesReceived = 0;
   readonly #batch: Batch;
   readonly #onResult: (index: number, result: OperationResult) => void;
@@ -147,8 +154,15 @@ class Answers {
   #ended = false;
   #stop: { readonly code: string; readonly detail: string } | undefined;
 
-  constructor(batch: Batch, onResult: (index: number, result: OperationResult) => void) {
+  readonly #maxStdoutBytes: number;
+
+  constructor(
+    batch: Batch,
+    maxStdoutBytes: number,
+    onResult: (index: number, result: OperationResult) => void,
+  ) {
     this.#batch = batch;
+    this.#maxStdoutBytes = maxStdoutBytes;
     this.#onResult = onResult;
   }
 
@@ -177,6 +191,8 @@ class Answers {
     const diagnostics: Diagnostic[] = [...payload.diagnostics.map((one) => ({ ...one, host }))];
     for (const what of this.broken) diagnostics.push(protocolBroken(host, what));
     if (!result.ok) diagnostics.push(...result.diagnostics);
+    else if (this.isTooMuch)
+      diagnostics.push(outputTooLarge(host, this.#maxStdoutBytes, 'Unpacked it has more.'));
     else if (this.#stop) diagnostics.push(stopped(host, this.#stop.code, this.#stop.detail));
     else if (!this.#ended && !this.#begun && result.value.exitCode === incompleteScriptExit) {
       diagnostics.push(scriptIncomplete(host, stderr));

@@ -97,6 +97,17 @@ stockade_share_lock() {
   stockade_busy
 }`;
 
+/** For scripts that only read: what many guests show is mostly the same, and packed it is a fifth. Where there is no gzip it goes as it is. */
+export const packPrelude: ShellText = sh`# stockade_pack FUNCTION: all its lines as one gzip stream
+stockade_pack() {
+  if ! command -v gzip >/dev/null; then
+    "$1"
+    return
+  fi
+  stockade_line packed
+  { exec 7>&1 >&2; "$1"; } | gzip -1 >&7
+}`;
+
 /** Functions about the records below /var/lib/stockade (see model/record.ts): for steps and for sections. */
 export const recordPrelude: ShellText = sh`# --- records
 # record_read FILE: sets rec_KEY for each line; 1 when there is no such file, 2 when it is damaged

@@ -1,4 +1,6 @@
+import { constants, gunzipSync } from 'node:zlib';
 import type { OperationResult, OperationStatus } from '../model/operation.ts';
+import { messageOf, systemCode } from '../model/system-error.ts';
 import { PrefixedLines } from './lines.ts';
 
 /** What one line of a batch says. */
@@ -15,24 +17,47 @@ export interface SectionOutput {
   readonly exitCode: number | undefined;
 }
 
+export interface BatchHandlers {
+  readonly onLine: (line: BatchLine) => void;
+  readonly onBroken: (what: string) => void;
+  /** It would have more than `unpackedBytes`; none of it is read. */
+  readonly onTooMuch: () => void;
+}
+
+/** Unit: bytes. */
+export interface ReaderLimits {
+  /** A line or a section. */
+  readonly lineBytes: number;
+  readonly unpackedBytes: number;
+}
+
 export interface BatchReader {
   feed(piece: Uint8Array): void;
+  /** Nothing more comes: unpacks what was packed. */
+  end(): void;
 }
 
 /**
  * Reads a batch's stdout as it comes. Lines without the nonce are noise, whatever they look like; a line with the nonce that
  * is not one of ours is reported through `onBroken`, for nobody but the batch's own script can know the nonce. What a section printed
- * stands between its line and a mark as it is.
+ * stands between its line and a mark as it is. All that follows the line `packed` is one gzip stream of such lines, and unpacked has
+ * at most `unpackedBytes`.
  */
 export function readBatch(
   nonce: string,
-  limitBytes: number,
-  handlers: { readonly onLine: (line: BatchLine) => void; readonly onBroken: (what: string) => void },
+  { lineBytes, unpackedBytes }: ReaderLimits,
+  handlers: BatchHandlers,
 ): BatchReader {
   let section = 0;
-  const lines = new PrefixedLines(`${nonce} `, limitBytes, {
+  let packed: Uint8Array[] | undefined;
+  const lines = new PrefixedLines(`${nonce} `, lineBytes, {
     onLine: (bytes) => {
       const text = bytes.toString('latin1');
+      if (text === 'packed') {
+        packed = [];
+        lines.readRest();
+        return;
+      }
       const index = sectionPattern.exec(text)?.[1];
       if (index !== undefined) {
         section = Number(index);
@@ -45,9 +70,31 @@ export function readBatch(
     },
     onBody: (bytes) =>
       handlers.onLine({ type: 'section', index: section, section: sectionOutput(nonce, bytes) }),
-    onTooLong: () => handlers.onBroken(`a line or a section is longer than ${limitBytes} bytes`),
+    onRest: (piece) => packed?.push(Buffer.from(piece)),
+    onTooLong: () => handlers.onBroken(`a line or a section is longer than ${lineBytes} bytes`),
   });
-  return lines;
+  return {
+    feed: (piece) => lines.feed(piece),
+    end: () => {
+      if (packed === undefined) return;
+      const unpacked = unpack(packed, unpackedBytes, handlers);
+      if (unpacked !== undefined) readBatch(nonce, { lineBytes, unpackedBytes: 0 }, handlers).feed(unpacked);
+    },
+  };
+}
+
+/** What is there of it, where the end is missing: the batch's own end is missing then, too. */
+function unpack(pieces: readonly Uint8Array[], most: number, handlers: BatchHandlers): Buffer | undefined {
+  try {
+    return gunzipSync(Buffer.concat(pieces), {
+      maxOutputLength: most,
+      finishFlush: constants.Z_SYNC_FLUSH,
+    });
+  } catch (error) {
+    if (systemCode(error) === 'ERR_BUFFER_TOO_LARGE') handlers.onTooMuch();
+    else handlers.onBroken(`what it shows cannot be unpacked: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 const statuses = new Map<string, OperationStatus>(

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -24,6 +24,8 @@ export interface DistanceCost extends DistanceOptions {
   readonly start: number;
   /** A plan without changes over all hosts. */
   readonly plan: number;
+  /** How much of their time this machine's processors, which the command and all hosts share, were at work meanwhile. From 0 to 1. */
+  readonly busy: number;
   /** The first apply of each host by itself, one after the other, with all processors for it: the slowest. */
   readonly slowestAlone: number;
   /** The first apply of all of them. */
@@ -94,16 +96,28 @@ async function measure(
   const beside = await Promise.all(hosts.map((host) => run('apply', '--yes', '--limit', host)));
   await destroy();
   const apply = await run('apply', '--yes');
-  const [start, plan]: [number[], number[]] = [[], []];
+  const [start, plan, busy]: [number[], number[], number[]] = [[], [], []];
   for (let index = 0; index < runs; index++) {
     start.push(await run('--version'));
+    const before = processorTime();
     plan.push(await run('plan', '--detailed-exitcode'));
+    const after = processorTime();
+    busy.push((after.atWork - before.atWork) / (after.all - before.all));
   }
   await destroy();
   return {
-    ...{ start: median(start), plan: median(plan), apply },
+    ...{ start: median(start), plan: median(plan), busy: median(busy), apply },
     ...{ slowestAlone: Math.max(...alone), slowestBeside: Math.max(...beside) },
   };
+}
+
+/** Of all processors since the machine started. Unit: the kernel's ticks. */
+function processorTime(): { readonly atWork: number; readonly all: number } {
+  const [line = ''] = readFileSync('/proc/stat', 'latin1').split('\n');
+  // user, nice, system, idle, iowait, irq, softirq, steal; what virtual machines take is in the first two
+  const ticks = line.split(/ +/).slice(1, 9).map(Number);
+  const all = ticks.reduce((sum, one) => sum + one, 0);
+  return { all, atWork: all - (ticks[3] ?? 0) - (ticks[4] ?? 0) };
 }
 
 async function runProgram(folder: string, words: readonly string[]): Promise<void> {
@@ -130,10 +144,11 @@ export function distanceLimits({ start, plan, slowestBeside, apply }: DistanceCo
 }
 
 export function showDistanceCost(cost: DistanceCost): string {
-  const { hosts, guestsPerHost, roundTripMs, start, plan, slowestAlone, slowestBeside, apply } = cost;
+  const { hosts, guestsPerHost, roundTripMs, start, plan, busy, slowestAlone, slowestBeside, apply } = cost;
   return [
     `The command line with ${roundTripMs} ms of round trip to each of ${hosts} hosts, ${hosts * guestsPerHost} guests:`,
     `plan without changes: ${(plan - start).toFixed(0)} ms beyond the start of the process (${start.toFixed(0)} ms); at most 1000`,
+    `the processors that all hosts share with the command were busy for ${(busy * 100).toFixed(0)} % of it`,
     `first apply of all: ${apply.toFixed(0)} ms; by a process for each host at the same time, the slowest: ${slowestBeside.toFixed(0)} ms; ${(apply / slowestBeside).toFixed(2)} times, at most 2`,
     `the slowest host with all processors for it alone: ${slowestAlone.toFixed(0)} ms; all hosts share this machine's`,
   ].join('\n');

@@ -67,10 +67,11 @@ export class Sshd {
       'PasswordAuthentication no',
       'KbdInteractiveAuthentication no',
       'PermitRootLogin prohibit-password',
-      'LogLevel VERBOSE',
       // The login shell's start-up files of whoever runs the tests are no part of them. (Only the first SetEnv counts.)
       `SetEnv HOME=${directory} ${environment}`,
       ...(typeof config === 'function' ? config(directory) : config),
+      // the first counts
+      'LogLevel VERBOSE',
     ];
     writeFileSync(join(directory, 'config'), `${lines.join('\n')}\n`);
     const log = join(directory, 'log');

@@ -19,10 +19,14 @@ const upload = {
 
 function linesOf(stdout: Uint8Array): BatchLine[] {
   const lines: BatchLine[] = [];
-  readBatch('cafe', 65_536, {
+  const limits = { lineBytes: 65_536, unpackedBytes: 65_536 };
+  const reader = readBatch('cafe', limits, {
     onLine: (line) => lines.push(line),
     onBroken: (what) => expect.unreachable(what),
-  }).feed(stdout);
+    onTooMuch: expect.unreachable,
+  });
+  reader.feed(stdout);
+  reader.end();
   return lines;
 }
 
@@ -80,6 +84,14 @@ test.each(['/bin/dash', '/bin/bash', '/bin/busybox'])('a batch does the same in 
 
   const reading = renderReadScript(sections, settingsFor(ground, 'cafe'));
   const read = await runScript(reading, Buffer.from(reading.text), { shell });
+  expect(read.stdout.subarray(0, 14).toString('latin1')).toBe('cafe packed\n\x1f\x8b');
+  // a host without gzip sends the same as it is
+  const unshared = sh`mount --bind /dev/null "$(command -v gzip)"`;
+  const plain = await runScript(reading, Buffer.from(reading.text), { shell, unshared });
+  // busybox's shell has a gzip of its own
+  const first = program === '/bin/busybox' ? 'cafe packed\n' : 'cafe begin\n';
+  expect(plain.stdout.subarray(0, first.length).toString('latin1')).toBe(first);
+  expect(linesOf(read.stdout)).toEqual(linesOf(plain.stdout));
   expect(linesOf(read.stdout).map(({ type }) => type)).toEqual(['begin', 'section', 'section', 'end']);
 });
 

@@ -1,4 +1,4 @@
-# Stockade, reading. Nothing runs before the last line; it must be followed by the end marker.
+# Stockade, reading. Nothing runs before the last lines; the end marker must follow them.
 stockade_nonce=00112233445566778899aabbccddeeff
 stockade_run=/run/stockade
 stockade_state=/var/lib/stockade
@@ -95,6 +95,15 @@ stockade_share_lock() {
   done
   stockade_busy
 }
+# stockade_pack FUNCTION: all its lines as one gzip stream
+stockade_pack() {
+  if ! command -v gzip >/dev/null; then
+    "$1"
+    return
+  fi
+  stockade_line packed
+  { exec 7>&1 >&2; "$1"; } | gzip -1 >&7
+}
 # --- records
 # record_read FILE: sets rec_KEY for each line; 1 when there is no such file, 2 when it is damaged
 record_keys=
@@ -129,12 +138,12 @@ cat /proc/uptime
 :
 }
 stockade_main() {
-  stockade_begin
   stockade_share_lock 60
   stockade_line begin
   stockade_section 0 web1 'it'\''s' '$HOME' ''
   stockade_section 1 
   [ -n "$stockade_gone" ] || stockade_line end
 }
-stockade_main
+stockade_begin
+stockade_pack stockade_main
 # stockade: end of script

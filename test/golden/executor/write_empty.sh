@@ -1,4 +1,4 @@
-# Stockade, writing. Nothing runs before the last line; it must be followed by the end marker.
+# Stockade, writing. Nothing runs before the last lines; the end marker must follow them.
 stockade_nonce=00112233445566778899aabbccddeeff
 stockade_run=/run/stockade
 stockade_state=/var/lib/stockade
@@ -362,10 +362,10 @@ stockade_leave() {
 }
 # --- the steps
 stockade_main() {
-  stockade_begin
   stockade_enter 60
   stockade_line begin
   [ -n "$stockade_gone" ] || stockade_line end
 }
+stockade_begin
 stockade_main
 # stockade: end of script

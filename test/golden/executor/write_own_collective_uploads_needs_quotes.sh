@@ -1,4 +1,4 @@
-# Stockade, writing. Nothing runs before the last line; it must be followed by the end marker.
+# Stockade, writing. Nothing runs before the last lines; the end marker must follow them.
 stockade_nonce=00112233445566778899aabbccddeeff
 stockade_run=/run/stockade
 stockade_state=/var/lib/stockade
@@ -451,7 +451,6 @@ ls /run/stockade
 :
 }
 stockade_main() {
-  stockade_begin
   stockade_enter 60
   stockade_line begin
   stockade_own 0 '' 0 1
@@ -464,5 +463,6 @@ stockade_main() {
   stockade_section 0 web1
   [ -n "$stockade_gone" ] || stockade_line end
 }
+stockade_begin
 stockade_main
 # stockade: end of script

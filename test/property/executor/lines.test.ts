@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -12,15 +13,18 @@ const nonce = 'abcdef0123456789abcdef0123456789';
 function read(stdout: Uint8Array, cuts: readonly number[] = []) {
   const lines: BatchLine[] = [];
   const broken: string[] = [];
-  const reader = readBatch(nonce, 100_000, {
+  const limits = { lineBytes: 100_000, unpackedBytes: 400_000 };
+  const reader = readBatch(nonce, limits, {
     onLine: (line) => lines.push(line),
     onBroken: (what) => broken.push(what),
+    onTooMuch: () => broken.push('too much'),
   });
   let from = 0;
   for (const cut of [...cuts.map((cut) => cut % (stdout.length + 1)).sort((a, b) => a - b), stdout.length]) {
     reader.feed(stdout.subarray(from, cut));
     from = cut;
   }
+  reader.end();
   return { lines, broken };
 }
 
@@ -105,6 +109,62 @@ test('sections come back byte for byte, however the stream is cut, and only with
       });
     }),
   );
+});
+
+test('what was packed comes back as it was, however the stream is cut and whatever comes before it', () => {
+  const clear = fc.uint8Array({ maxLength: 80 });
+  fc.assert(
+    fc.property(clear, printed, fc.array(fc.nat()), (before, bytes, cuts) => {
+      const trailer = sectionTrailer(nonce, 0);
+      fc.pre(!Buffer.concat([bytes, Buffer.from('\n')]).includes(sectionMark(nonce)));
+      const inner = [
+        `${nonce} begin\n${nonce} section 2\n`,
+        bytes,
+        trailer,
+        sectionMark(nonce),
+        `${nonce} end\n`,
+      ];
+      const packed = gzipSync(Buffer.concat(inner.map((part) => Buffer.from(part))));
+      const stream = [before, `\n${nonce} packed\n`, packed];
+      const { lines, broken } = read(Buffer.concat(stream.map((part) => Buffer.from(part))), cuts);
+      const section = { bytes: new Uint8Array(bytes), exitCode: 0 };
+      expect({ lines, broken }).toEqual({
+        lines: [{ type: 'begin' }, { type: 'section', index: 2, section }, { type: 'end' }],
+        broken: [],
+      });
+    }),
+  );
+});
+
+test('of a packed stream that breaks off anywhere no line is made up, and the end is missing', () => {
+  const text = Array.from(
+    { length: 200 },
+    (_, index) => `${nonce} section ${index}\n${index}${sectionMark(nonce)}`,
+  );
+  const packed = gzipSync(`${nonce} begin\n${text.join('')}${nonce} end\n`);
+  const all = read(Buffer.concat([Buffer.from(`${nonce} packed\n`), packed])).lines;
+  expect(all.length).toBe(202);
+  fc.assert(
+    fc.property(fc.nat(packed.length - 30), (length) => {
+      const { lines, broken } = read(
+        Buffer.concat([Buffer.from(`${nonce} packed\n`), packed.subarray(0, length)]),
+      );
+      expect(broken).toEqual([]);
+      expect(lines).toEqual(all.slice(0, lines.length));
+      expect(lines).not.toContainEqual({ type: 'end' });
+    }),
+  );
+});
+
+test('what cannot be unpacked, and what is too much unpacked, is told and gives no line', () => {
+  const says = (stream: Uint8Array) => read(Buffer.concat([Buffer.from(`${nonce} packed\n`), stream]));
+  const flood = gzipSync(`${nonce} begin\n${'x\n'.repeat(300_000)}${nonce} end\n`);
+  expect(flood.length).toBeLessThan(2000);
+  expect(says(flood)).toEqual({ lines: [], broken: ['too much'] });
+  expect(says(Buffer.from(`${nonce} end\n`))).toEqual({
+    lines: [],
+    broken: [expect.stringContaining('what it shows cannot be unpacked')],
+  });
 });
 
 test('a section that does not come to its end is none', () => {
