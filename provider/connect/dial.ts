@@ -5,6 +5,7 @@ import { failure, problem, success, type Diagnostic, type Result } from '../mode
 import { offeredAlgorithms } from './algorithms.ts';
 import { openChannel, type Session } from './channel.ts';
 import { describeTarget, loginRefused, networkProblem, unreachable } from './diagnostics.ts';
+import { askForFewerAnswers } from './fewer-answers.ts';
 import {
   isOffer,
   type KeyParser,
@@ -13,7 +14,6 @@ import {
   type PreparedIdentity,
 } from './identities.ts';
 import { parseBlob } from './keys.ts';
-import { askForFewerAnswers } from './fewer-answers.ts';
 import type { Link } from './link.ts';
 import { systemCode } from './paths.ts';
 import type { SshTarget } from './target.ts';
@@ -32,14 +32,12 @@ const keepAlivesMissed = 3;
 export async function dial(target: SshTarget): Promise<Result<Link>> {
   const trust = await loadTrust(target, target.trust);
   if (!trust.ok) return trust;
-  const attempt = new Attempt(target, trust.value);
   const { default: ssh2 } = await import('ssh2');
   const identities = await prepareIdentities(target, ssh2.utils.parseKey);
   if (!identities.some(isOffer)) {
-    attempt.abandon();
     return failure(...unusable(identities), loginRefused(target, [], ['The host was not asked.']));
   }
-  return await attempt.logIn(new ssh2.Client(), identities);
+  return await new Attempt(target, trust.value, identities, new ssh2.Client()).run();
 }
 
 /** Opens private keys, for whoever has no need of a client. */
@@ -72,15 +70,15 @@ function unusable(identities: readonly PreparedIdentity[]): Diagnostic[] {
   return identities.flatMap((one) => (isOffer(one) ? [] : [one]));
 }
 
-/** The way to the host is begun when it is made: the package is loaded and keys are opened meanwhile. */
 class Attempt {
   readonly #target: SshTarget;
   readonly #judge: HostKeyJudge;
+  readonly #identities: readonly PreparedIdentity[];
+  readonly #client: Client;
   readonly #socket: Socket;
   readonly #timer: NodeJS.Timeout;
   readonly #result: Promise<Result<Link>>;
   #settle: (result: Result<Link>) => void = () => undefined;
-  #identities: readonly PreparedIdentity[] = [];
   #phase: Phase;
   #verified = false;
   #hostKeyProblem: Diagnostic | undefined;
@@ -88,9 +86,16 @@ class Attempt {
   readonly #notes: string[] = [];
   #lost: string | undefined;
 
-  constructor(target: SshTarget, judge: HostKeyJudge) {
+  constructor(
+    target: SshTarget,
+    judge: HostKeyJudge,
+    identities: readonly PreparedIdentity[],
+    client: Client,
+  ) {
     this.#target = target;
     this.#judge = judge;
+    this.#identities = identities;
+    this.#client = client;
     this.#phase = isIP(target.address) === 0 ? 'resolving' : 'connecting';
     const milliseconds = target.connectTimeoutSeconds * 1000;
     this.#socket = connect({
@@ -100,32 +105,24 @@ class Attempt {
       // Node's 250 ms per address would give up on a far host's first address.
       autoSelectFamilyAttemptTimeout: Math.max(250, Math.ceil(milliseconds / 4)),
     });
-    this.#socket.on('lookup', (error: Error | null) => {
-      if (!error) this.#phase = 'connecting';
-    });
-    this.#socket.on('connect', () => (this.#phase = 'handshake'));
-    this.#socket.on('error', (error) => this.#gone(error.message, error));
     this.#timer = setTimeout(() => this.#fail(this.#timedOut()), milliseconds);
     this.#result = new Promise((resolve) => (this.#settle = resolve));
   }
 
-  abandon(): void {
-    clearTimeout(this.#timer);
-    this.#socket.destroy();
-  }
-
-  async logIn(client: Client, identities: readonly PreparedIdentity[]): Promise<Result<Link>> {
-    this.#identities = identities;
-    if (this.#socket.destroyed) return await this.#result;
-    client.on('handshake', () => {
+  async run(): Promise<Result<Link>> {
+    this.#socket.on('lookup', (error: Error | null) => {
+      if (!error) this.#phase = 'connecting';
+    });
+    this.#socket.on('connect', () => (this.#phase = 'handshake'));
+    this.#client.on('handshake', () => {
       if (this.#phase === 'handshake') this.#phase = 'login';
     });
-    client.on('ready', () => this.#ready(client));
-    client.on('error', (error) => this.#onError(error));
-    client.on('end', () => this.#gone('the host closed it'));
-    client.on('close', () => this.#gone('the host closed it'));
-    const offers = identities.filter(isOffer).values();
-    client.connect({
+    this.#client.on('ready', () => this.#ready());
+    this.#client.on('error', (error) => this.#onError(error));
+    this.#client.on('end', () => this.#gone('the host closed it'));
+    this.#client.on('close', () => this.#gone('the host closed it'));
+    const offers = this.#identities.filter(isOffer).values();
+    this.#client.connect({
       sock: this.#socket,
       username: this.#target.user,
       hostVerifier: (blob: Buffer): boolean => this.#verify(blob),
@@ -142,7 +139,7 @@ class Attempt {
       // One deadline for everything up to the login, ours, which knows what it was waiting for.
       readyTimeout: 0,
     });
-    askForFewerAnswers(client);
+    askForFewerAnswers(this.#client);
     return await this.#result;
   }
 
@@ -160,7 +157,7 @@ class Attempt {
     return this.#verified;
   }
 
-  #ready(client: Client): void {
+  #ready(): void {
     if (!this.#verified) {
       this.#fail(unreachable(this.#target, 'was not verified', 'This is a defect: please report it.'));
       return;
@@ -169,7 +166,7 @@ class Attempt {
     clearTimeout(this.#timer);
     const lost = () => this.#lost;
     const session: Session = {
-      client,
+      client: this.#client,
       get lost() {
         return lost();
       },

@@ -7,6 +7,14 @@ interface Protocol {
   readonly _handlers: Record<string, Handler | undefined>;
 }
 
+function isProtocol(value: Partial<Protocol> | undefined): value is Protocol {
+  return (
+    typeof value?.authPK === 'function' &&
+    typeof value.service === 'function' &&
+    typeof value._handlers === 'object'
+  );
+}
+
 type Handler = (protocol: Protocol, ...rest: readonly unknown[]) => void;
 
 /**
@@ -22,8 +30,8 @@ type Handler = (protocol: Protocol, ...rest: readonly unknown[]) => void;
  * To be called right after `connect`. Where ssh2 is not as expected inside, it does as it always did.
  */
 export function askForFewerAnswers(client: Client): void {
-  const { _protocol: protocol } = client as unknown as { readonly _protocol?: Protocol };
-  if (protocol?._handlers === undefined) return;
+  const { _protocol: protocol } = client as unknown as { readonly _protocol?: Partial<Protocol> };
+  if (!isProtocol(protocol)) return;
   askBeforeAccepted(protocol);
   signUnasked(protocol);
   passOverHostKeys(protocol);

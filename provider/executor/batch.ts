@@ -1,5 +1,4 @@
 import type { Connection, ExecOutput } from '../connect/connection.ts';
-import { outputTooLarge } from '../connect/diagnostics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Diagnostic, Result } from '../model/diagnostic.ts';
 import type { OperationResult, ReadSection } from '../model/operation.ts';
@@ -59,7 +58,7 @@ export async function runBatch(batch: Batch, settings: BatchSettings): Promise<B
   );
   emit({ type: 'batch-started', ...stamp(), batch: name, kind, operations });
 
-  const answers = new Answers(batch, settings.maxStdoutBytes, (index, result) => {
+  const answers = new Answers(batch, (index, result) => {
     const address = batch.order?.operations[index]?.operation.address;
     if (address) emit({ type: 'operation-finished', ...stamp(), batch: name, address, result });
   });
@@ -95,10 +94,9 @@ async function send(
 ): Promise<Sent> {
   const { connection, clock } = settings;
   const uploads = batch.order ? uploadsOf(batch.order) : [];
-  const reader = readBatch(settings.script.nonce, readerLimits(settings), {
+  const reader = readBatch(settings.script.nonce, readerLimits(batch, settings), {
     onLine: (line) => answers.take(line),
-    onBroken: (what) => answers.broken.push(what),
-    onTooMuch: () => (answers.isTooMuch = true),
+    onBroken: (what) => answers.broke(what),
   });
   let payload = payloadOf(script, uploads, () => undefined);
   const result = await withRetry(settings.retry, async () => {
@@ -119,15 +117,14 @@ async function send(
     });
     return { result: tried, mayHaveStarted: payload.started() };
   });
-  reader.end();
   return { result, payload };
 }
 
 /** A line is a section at its limit, or an operation with as much output and as many values as it may have. */
-function readerLimits({ script, maxStdoutBytes }: BatchSettings): ReaderLimits {
+function readerLimits({ sections }: Batch, { script }: BatchSettings): ReaderLimits {
   return {
     lineBytes: Math.max(script.sectionLimitBytes, 8_388_608) + 4096,
-    unpackedBytes: maxStdoutBytes,
+    sections: sections.length,
   };
 }
 
@@ -141,10 +138,12 @@ const neverStarted: ReadonlySet<string> = new Set([
   'login-refused',
 ]);
 
+const brokenShown = 20;
+
 /** Gathers the lines of one batch. The first answer to a question counts; a second one is an error. */
 class Answers {
-  readonly broken: string[] = [];
-  isTooMuch = false;
+  readonly #broken: string[] = [];
+  #brokenMore = 0;
   bytesReceived = 0;
   readonly #batch: Batch;
   readonly #onResult: (index: number, result: OperationResult) => void;
@@ -154,16 +153,15 @@ class Answers {
   #ended = false;
   #stop: { readonly code: string; readonly detail: string } | undefined;
 
-  readonly #maxStdoutBytes: number;
-
-  constructor(
-    batch: Batch,
-    maxStdoutBytes: number,
-    onResult: (index: number, result: OperationResult) => void,
-  ) {
+  constructor(batch: Batch, onResult: (index: number, result: OperationResult) => void) {
     this.#batch = batch;
-    this.#maxStdoutBytes = maxStdoutBytes;
     this.#onResult = onResult;
+  }
+
+  /** The host sends what it should not. It may do so without end. */
+  broke(what: string): void {
+    if (this.#broken.length < brokenShown) this.#broken.push(what);
+    else this.#brokenMore++;
   }
 
   take(line: BatchLine): void {
@@ -189,10 +187,9 @@ class Answers {
     const output = result.ok ? result.value : undefined;
     const stderr = Buffer.from(output?.stderr ?? []).toString('utf8');
     const diagnostics: Diagnostic[] = [...payload.diagnostics.map((one) => ({ ...one, host }))];
-    for (const what of this.broken) diagnostics.push(protocolBroken(host, what));
+    for (const what of this.#broken) diagnostics.push(protocolBroken(host, what));
+    if (this.#brokenMore > 0) diagnostics.push(protocolBroken(host, `${this.#brokenMore} more of that kind`));
     if (!result.ok) diagnostics.push(...result.diagnostics);
-    else if (this.isTooMuch)
-      diagnostics.push(outputTooLarge(host, this.#maxStdoutBytes, 'Unpacked it has more.'));
     else if (this.#stop) diagnostics.push(stopped(host, this.#stop.code, this.#stop.detail));
     else if (!this.#ended && !this.#begun && result.value.exitCode === incompleteScriptExit) {
       diagnostics.push(scriptIncomplete(host, stderr));
@@ -221,14 +218,14 @@ class Answers {
   #takeSection(index: number, section: SectionOutput): void {
     const name = this.#batch.sections[index]?.name;
     if (name === undefined || this.#sections.has(name)) {
-      this.broken.push(`a section nobody asked for, or a second time: ${index}`);
+      this.broke(`a section nobody asked for, or a second time: ${index}`);
     } else this.#sections.set(name, section);
   }
 
   #takeResult(index: number, partial: Omit<OperationResult, 'id'>): void {
     const placed = this.#batch.order?.operations[index];
     if (!placed || this.#results.has(index)) {
-      this.broken.push(`a result nobody asked for, or a second one: ${index}`);
+      this.broke(`a result nobody asked for, or a second one: ${index}`);
       return;
     }
     const result = { id: placed.operation.id, ...partial, ...this.#reason(placed.needs, partial) };

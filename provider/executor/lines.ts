@@ -4,8 +4,6 @@ export interface LineHandlers {
   readonly onLine: (line: Buffer) => void;
   /** What stood between two marks, byte for byte. */
   readonly onBody: (body: Buffer) => void;
-  /** What comes after `readRest`, as it comes. */
-  readonly onRest: (piece: Uint8Array) => void;
   /** A line or a body was longer than allowed. */
   readonly onTooLong: () => void;
 }
@@ -23,7 +21,6 @@ export class PrefixedLines {
   #length = 0;
   #dropping = false;
   #mark: Buffer | undefined;
-  #isRest = false;
   /** The last bytes of a body, one less than its mark has: the mark may have begun in them. */
   #tail: Buffer = empty;
 
@@ -38,19 +35,10 @@ export class PrefixedLines {
     this.#mark = Buffer.from(mark, 'latin1');
   }
 
-  /** For a line's handler: what follows this line is not cut any more. */
-  readRest(): void {
-    this.#isRest = true;
-  }
-
   feed(piece: Uint8Array): void {
     let from = 0;
     while (from < piece.length) {
       const rest = piece.subarray(from);
-      if (this.#isRest) {
-        this.#handlers.onRest(rest);
-        return;
-      }
       from += this.#mark === undefined ? this.#feedLine(rest) : this.#feedBody(rest, this.#mark);
     }
   }

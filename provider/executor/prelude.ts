@@ -39,6 +39,8 @@ stockade_begin() {
   stockade_hurry
   trap : PIPE
   trap 'stockade_gone=1' HUP INT TERM
+  # a login shell's start-up files may have said something without a newline
+  printf '\\n' 2>/dev/null >&7 || stockade_gone=1
   for stockade_program in base64 flock head timeout sha256sum stat; do
     command -v "$stockade_program" >/dev/null || stockade_stop program-missing "$stockade_program"
   done
@@ -48,18 +50,32 @@ stockade_begin() {
   [ "$stockade_effective" = 0 ] || stockade_stop not-root "user id $stockade_effective"
 }
 
-# stockade_section INDEX ARGUMENT...: what its function prints, bounded, then its exit status where that was not cut off, then a mark
+# stockade_show ARGUMENT...: what the section's function prints, then its exit status
+stockade_show() {
+  exec 7>&- 8<&- 9>&-
+  trap 'printf "\\n%s exit %03d\\n" "$stockade_nonce" "$?"' EXIT
+  set -u
+  "section_$stockade_index" "$@"
+}
+
+# stockade_section INDEX ARGUMENT...: what it shows, bounded, so that the exit status is there only where nothing was cut off, then a mark
 stockade_section() {
   [ -z "$stockade_gone" ] || return 0
   stockade_index=$1
   shift
   printf '%s section %s\\n' "$stockade_nonce" "$stockade_index" >&7
-  {
-    exec 7>&- 8<&- 9>&-
-    trap 'printf "\\n%s exit %03d\\n" "$stockade_nonce" "$?"' EXIT
-    set -u
-    "section_$stockade_index" "$@"
-  } | head -c "$stockade_section_limit" >&7
+  stockade_show "$@" | head -c "$stockade_section_limit" >&7
+  printf '\\n%s over\\n' "$stockade_nonce" 2>/dev/null >&7 || stockade_gone=1
+}
+
+# stockade_packed INDEX ARGUMENT...: the same, and before its mark it is one gzip stream
+stockade_packed() {
+  command -v gzip >/dev/null || { stockade_section "$@"; return; }
+  [ -z "$stockade_gone" ] || return 0
+  stockade_index=$1
+  shift
+  printf '%s packed %s\\n' "$stockade_nonce" "$stockade_index" >&7
+  stockade_show "$@" | head -c "$stockade_section_limit" | gzip -1 >&7
   printf '\\n%s over\\n' "$stockade_nonce" 2>/dev/null >&7 || stockade_gone=1
 }
 
@@ -95,17 +111,6 @@ stockade_share_lock() {
     if stockade_lock -s "$1"; then return 0; fi
   done
   stockade_busy
-}`;
-
-/** For scripts that only read: what many guests show is mostly the same, and packed it is a fifth. Where there is no gzip it goes as it is. */
-export const packPrelude: ShellText = sh`# stockade_pack FUNCTION: all its lines as one gzip stream
-stockade_pack() {
-  if ! command -v gzip >/dev/null; then
-    "$1"
-    return
-  fi
-  stockade_line packed
-  { exec 7>&1 >&2; "$1"; } | gzip -1 >&7
 }`;
 
 /** Functions about the records below /var/lib/stockade (see model/record.ts): for steps and for sections. */

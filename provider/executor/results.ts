@@ -17,50 +17,45 @@ export interface SectionOutput {
   readonly exitCode: number | undefined;
 }
 
-export interface BatchHandlers {
-  readonly onLine: (line: BatchLine) => void;
-  readonly onBroken: (what: string) => void;
-  /** It would have more than `unpackedBytes`; none of it is read. */
-  readonly onTooMuch: () => void;
-}
-
-/** Unit: bytes. */
 export interface ReaderLimits {
-  /** A line or a section. */
+  /** A line, or a section as it travels and unpacked. Unit: bytes. */
   readonly lineBytes: number;
-  readonly unpackedBytes: number;
+  /** How many were asked for. */
+  readonly sections: number;
 }
 
 export interface BatchReader {
   feed(piece: Uint8Array): void;
-  /** Nothing more comes: unpacks what was packed. */
-  end(): void;
 }
 
 /**
  * Reads a batch's stdout as it comes. Lines without the nonce are noise, whatever they look like; a line with the nonce that
  * is not one of ours is reported through `onBroken`, for nobody but the batch's own script can know the nonce. What a section printed
- * stands between its line and a mark as it is. All that follows the line `packed` is one gzip stream of such lines, and unpacked has
- * at most `unpackedBytes`.
+ * stands between its line and a mark as it is, or as a gzip stream; of each section that is unpacked once at most.
  */
 export function readBatch(
   nonce: string,
-  { lineBytes, unpackedBytes }: ReaderLimits,
-  handlers: BatchHandlers,
+  { lineBytes, sections }: ReaderLimits,
+  handlers: { readonly onLine: (line: BatchLine) => void; readonly onBroken: (what: string) => void },
 ): BatchReader {
   let section = 0;
-  let packed: Uint8Array[] | undefined;
+  let isPacked = false;
+  const unpacked = new Set<number>();
+  const unpack = (body: Buffer): Buffer | undefined => {
+    const isFirst = section < sections && !unpacked.has(section);
+    if (isFirst) unpacked.add(section);
+    const plainly = isFirst ? gunzip(body, lineBytes) : 'nobody asked for it, or it came before';
+    if (typeof plainly !== 'string') return plainly;
+    handlers.onBroken(`section ${section} is not unpacked: ${plainly}`);
+    return undefined;
+  };
   const lines = new PrefixedLines(`${nonce} `, lineBytes, {
     onLine: (bytes) => {
       const text = bytes.toString('latin1');
-      if (text === 'packed') {
-        packed = [];
-        lines.readRest();
-        return;
-      }
-      const index = sectionPattern.exec(text)?.[1];
+      const [, kind, index] = sectionPattern.exec(text) ?? [];
       if (index !== undefined) {
         section = Number(index);
+        isPacked = kind === 'packed';
         lines.readBody(sectionMark(nonce));
         return;
       }
@@ -68,32 +63,22 @@ export function readBatch(
       if (line) handlers.onLine(line);
       else handlers.onBroken(`not a line of a batch: ${text.slice(0, 60)}`);
     },
-    onBody: (bytes) =>
-      handlers.onLine({ type: 'section', index: section, section: sectionOutput(nonce, bytes) }),
-    onRest: (piece) => packed?.push(Buffer.from(piece)),
+    onBody: (body) => {
+      const bytes = isPacked ? unpack(body) : body;
+      if (bytes === undefined) return;
+      handlers.onLine({ type: 'section', index: section, section: sectionOutput(nonce, bytes) });
+    },
     onTooLong: () => handlers.onBroken(`a line or a section is longer than ${lineBytes} bytes`),
   });
-  return {
-    feed: (piece) => lines.feed(piece),
-    end: () => {
-      if (packed === undefined) return;
-      const unpacked = unpack(packed, unpackedBytes, handlers);
-      if (unpacked !== undefined) readBatch(nonce, { lineBytes, unpackedBytes: 0 }, handlers).feed(unpacked);
-    },
-  };
+  return lines;
 }
 
-/** What is there of it, where the end is missing: the batch's own end is missing then, too. */
-function unpack(pieces: readonly Uint8Array[], most: number, handlers: BatchHandlers): Buffer | undefined {
+/** What is there of it, where it breaks off: it lacks its trailer then, as any section that was cut. @returns why not, where it cannot be unpacked */
+function gunzip(bytes: Buffer, most: number): Buffer | string {
   try {
-    return gunzipSync(Buffer.concat(pieces), {
-      maxOutputLength: most,
-      finishFlush: constants.Z_SYNC_FLUSH,
-    });
+    return gunzipSync(bytes, { maxOutputLength: most, finishFlush: constants.Z_SYNC_FLUSH });
   } catch (error) {
-    if (systemCode(error) === 'ERR_BUFFER_TOO_LARGE') handlers.onTooMuch();
-    else handlers.onBroken(`what it shows cannot be unpacked: ${messageOf(error)}`);
-    return undefined;
+    return systemCode(error) === 'ERR_BUFFER_TOO_LARGE' ? `it has more than ${most} bytes` : messageOf(error);
   }
 }
 
@@ -113,7 +98,7 @@ function parseLine(text: string): BatchLine | undefined {
 }
 
 const indexPattern = /^[0-9]{1,7}$/;
-const sectionPattern = /^section ([0-9]{1,7})$/;
+const sectionPattern = /^(section|packed) ([0-9]{1,7})$/;
 const codePattern = /^[a-z][a-z0-9-]{0,63}$/;
 
 function parseResult(fields: readonly string[]): BatchLine | undefined {

@@ -5,7 +5,7 @@ import { endMarker } from './bootstrap.ts';
 import type { Order, Placed, Turn } from './order.ts';
 import { lockPrelude, runPrelude, stepPrelude } from './prelude-write.ts';
 import { sectionTrailer } from './results.ts';
-import { packPrelude, protocolPrelude, recordPrelude, recordWritePrelude } from './prelude.ts';
+import { protocolPrelude, recordPrelude, recordWritePrelude } from './prelude.ts';
 import { uploadPrelude } from './prelude-uploads.ts';
 
 export interface ScriptSettings {
@@ -24,9 +24,8 @@ export interface ScriptSettings {
 export function renderReadScript(sections: readonly ReadSection[], settings: ScriptSettings): ShellText {
   return assemble(
     sh`reading`,
-    sh`stockade_pack stockade_main`,
     settings,
-    [protocolPrelude, packPrelude, recordPrelude, ...sections.map(sectionFunction)],
+    [protocolPrelude, recordPrelude, ...sections.map(sectionFunction)],
     [
       sh`  stockade_share_lock ${settings.lockWaitSeconds}`,
       sh`  stockade_line begin`,
@@ -44,7 +43,6 @@ export function renderWriteScript(
   const uploads = uploadsOf(order);
   return assemble(
     sh`writing`,
-    sh`stockade_main`,
     settings,
     [
       protocolPrelude,
@@ -72,17 +70,15 @@ export function uploadsOf(order: Order): readonly Upload[] {
   return order.turns.flatMap((turn) => (turn.kind === 'own' ? (turn.member.step.uploads ?? []) : []));
 }
 
-/** `run`: the line that has the calls made. */
 function assemble(
   purpose: ShellText,
-  run: ShellText,
   settings: ScriptSettings,
   functions: readonly ShellText[],
   calls: readonly ShellText[],
 ): ShellText {
   const { nonce, roots, holder, sectionLimitBytes } = settings;
   return lines([
-    sh`# Stockade, ${purpose}. Nothing runs before the last lines; the end marker must follow them.`,
+    sh`# Stockade, ${purpose}. Nothing runs before the last line; it must be followed by the end marker.`,
     sh`stockade_nonce=${word(nonce)}`,
     sh`stockade_run=${word(roots.run)}`,
     sh`stockade_state=${word(roots.state)}`,
@@ -90,9 +86,9 @@ function assemble(
     // the trailer must find room behind a section of just this size
     sh`stockade_section_limit=${sectionLimitBytes + sectionTrailer(nonce, 0).length}`,
     ...functions,
-    sh`stockade_main() {`,
+    sh`stockade_main() {\n  stockade_begin`,
     ...calls,
-    sh`  [ -n "$stockade_gone" ] || stockade_line end\n}\nstockade_begin\n${run}\n${endMarker}\n`,
+    sh`  [ -n "$stockade_gone" ] || stockade_line end\n}\nstockade_main\n${endMarker}\n`,
   ]);
 }
 
@@ -114,7 +110,8 @@ function sectionFunction(section: ReadSection, index: number): ShellText {
 }
 
 function sectionCall(section: ReadSection, index: number): ShellText {
-  return sh`  stockade_section ${index} ${words(section.arguments)}`;
+  const how = section.packed === true ? sh`stockade_packed` : sh`stockade_section`;
+  return sh`  ${how} ${index} ${words(section.arguments)}`;
 }
 
 function turnFunctions(turn: Turn): ShellText {

@@ -53,6 +53,7 @@ export function evidenceSection(guests: readonly string[], roots: HostRoots = de
   return {
     name: evidenceSectionName,
     arguments: guests,
+    packed: true,
     body: sh`state=${word(roots.state)} run=${word(roots.run)}
 printf 'time\\0'
 date -u +%Y-%m-%dT%H:%M:%SZ

@@ -78,4 +78,6 @@ export interface ReadSection {
   readonly name: string;
   readonly body: ShellText;
   readonly arguments: readonly string[];
+  /** It travels as a gzip stream, where the host has gzip: for what is long and says much the same many times. @default false */
+  readonly packed?: boolean;
 }

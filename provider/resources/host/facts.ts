@@ -95,6 +95,7 @@ export function hostSection(roots: HostRoots = defaultRoots, binaries: readonly 
   return {
     name: hostSectionName,
     arguments: binaries,
+    packed: true,
     body: lines([
       qemuAnswers(roots),
       sh`host_say() { printf '%s\\0%s\\0' "$1" "$2"; }

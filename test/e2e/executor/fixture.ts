@@ -123,7 +123,7 @@ export function runScript(
     shell?: string;
     /** Run first, in a mount namespace of the script's own. */
     unshared?: ShellText;
-    /** Stop listening once the script has said something. */
+    /** Stop listening once the script has said that it begins. */
     goesAway?: boolean;
   } = {},
 ): Promise<Ran> {
@@ -135,7 +135,7 @@ export function runScript(
   const err: Buffer[] = [];
   child.stdout.on('data', (piece: Buffer) => {
     out.push(piece);
-    if (more.goesAway) child.stdout.destroy();
+    if (more.goesAway && piece.includes(' begin\n')) child.stdout.destroy();
   });
   child.stderr.on('data', (piece: Buffer) => err.push(piece));
   child.stdin.on('error', () => undefined);

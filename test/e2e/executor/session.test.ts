@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { connectLocal } from '../../../provider/connect/local.ts';
 import type { ExecOutput } from '../../../provider/connect/connection.ts';
 import { failure, problem, type Result } from '../../../provider/model/diagnostic.ts';
-import { sh, word } from '../../../provider/model/shell.ts';
+import { sh, type ShellText, word } from '../../../provider/model/shell.ts';
 import { Between, codesOf, makeGround, must, openHere, own, section, textOf } from './fixture.ts';
 
 const here = () => connectLocal({ connection: 'local', host: 'here', sudo: false });
@@ -127,6 +127,46 @@ test('noise before the first line is passed over, lines with our nonce that are 
   for (const forged of ['0 fine 1 - -', '7 same 1 - -', 'section x -', '0 same 1 - !', 'section']) {
     expect(codesOf(await write(`\n${token} ${forged}\n`))).toContain('protocol-error');
   }
+});
+
+test('noise that does not end its line takes nothing with it, and a flood of lines that are not ours is told in a few', async () => {
+  const token = 'feedfacefeedfacefeedfacefeedface';
+  const behind = (noise: string) =>
+    new Between(here(), (inner, command, options) =>
+      inner.exec(sh`printf ${word(noise)}; ${command}`, options),
+    );
+  const read = (noise: string) => {
+    const { session } = openHere(makeGround(), { connection: behind(noise), tokens: () => token });
+    return session.read([{ ...section('s', sh`echo fine`), packed: true }]);
+  };
+  expect(textOf(must(await read('\\033]0;a title\\007')).get('s'))).toBe('fine\n');
+  const flooded = await read(`${`${token} x\\n`.repeat(3000)}`);
+  expect(flooded.ok).toBe(true);
+  expect(codesOf(flooded).length).toBeGreaterThan(1);
+  expect(codesOf(flooded).length).toBeLessThan(30);
+});
+
+test('what one section does takes no other with it', async () => {
+  const { session } = openHere(makeGround(), { limits: { readTimeoutSeconds: 2 } });
+  const packing = (name: string, body: ShellText) => ({ ...section(name, body), packed: true });
+  const [fine, hangs] = await Promise.all([
+    session.read([packing('fine', sh`echo fine`)]),
+    session.read([packing('hangs', sh`echo before; sleep 60`)]),
+  ]);
+  expect(textOf(must(fine).get('fine'))).toBe('fine\n');
+  expect(codesOf(hangs)).toEqual(['command-timeout']);
+});
+
+test('a host that is busy says so before anything is packed', async () => {
+  const ground = makeGround();
+  const { session } = openHere(ground);
+  const writing = session.write([own('slow', sh`: >${ground.at('on')}; sleep 3`)]);
+  while (!existsSync(ground.path('on'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  const other = openHere(ground, { limits: { lockWaitSeconds: 1 } });
+  expect(codesOf(await other.session.read([{ ...section('s', sh`echo s`), packed: true }]))).toEqual([
+    'host-busy',
+  ]);
+  must(await writing);
 });
 
 test('a batch killed in the middle: what is not known is unknown, and the next one carries on', async () => {

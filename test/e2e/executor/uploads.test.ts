@@ -32,7 +32,7 @@ function upload(bytes: Uint8Array, more: Partial<Upload> = {}): Upload {
   };
 }
 
-const limits = { lineBytes: 65_536, unpackedBytes: 65_536 };
+const limits = { lineBytes: 65_536, sections: 0 };
 const binary = Uint8Array.from({ length: 300_007 }, (_, index) => (index * 31 + (index >> 8)) & 255);
 
 function store(): Ground {
@@ -174,11 +174,9 @@ test('stdin cut anywhere in the uploads: whole files or none, and what follows s
       Buffer.concat([Buffer.from(script.text), payload.subarray(0, cut)]),
     );
     const lines: BatchLine[] = [];
-    readBatch('cafe', limits, {
-      onLine: (line) => lines.push(line),
-      onBroken: expect.unreachable,
-      onTooMuch: expect.unreachable,
-    }).feed(stdout);
+    readBatch('cafe', limits, { onLine: (line) => lines.push(line), onBroken: expect.unreachable }).feed(
+      stdout,
+    );
     const whole = [cut >= 29, cut >= payload.length];
     expect(lines.flatMap((line) => (line.type === 'result' ? [line.result.code] : []))).toEqual([
       ...whole.map((is) => (is ? undefined : 'upload-incomplete')),
@@ -207,11 +205,9 @@ test('a full disk: the upload fails with what is left, nothing half-made stays, 
   const inner = sh`mount -t tmpfs -o size=128k stockade-test ${ground.at('store')}`;
   const { stdout, stderr } = await runScript(script, stdin, { unshared: inner });
   const lines: BatchLine[] = [];
-  readBatch('cafe', limits, {
-    onLine: (line) => lines.push(line),
-    onBroken: expect.unreachable,
-    onTooMuch: expect.unreachable,
-  }).feed(stdout);
+  readBatch('cafe', limits, { onLine: (line) => lines.push(line), onBroken: expect.unreachable }).feed(
+    stdout,
+  );
   const results = lines.flatMap((line) => (line.type === 'result' ? [line.result] : []));
   expect(results[0], stderr).toMatchObject({ status: 'failed', code: 'no-space' });
   expect(results[0]?.message).toMatch(/300007 bytes do not fit: .*stockade-test/s);

@@ -1,4 +1,4 @@
-# Stockade, writing. Nothing runs before the last lines; the end marker must follow them.
+# Stockade, writing. Nothing runs before the last line; it must be followed by the end marker.
 stockade_nonce=00112233445566778899aabbccddeeff
 stockade_run=/run/stockade
 stockade_state=/var/lib/stockade
@@ -38,6 +38,8 @@ stockade_begin() {
   stockade_hurry
   trap : PIPE
   trap 'stockade_gone=1' HUP INT TERM
+  # a login shell's start-up files may have said something without a newline
+  printf '\n' 2>/dev/null >&7 || stockade_gone=1
   for stockade_program in base64 flock head timeout sha256sum stat; do
     command -v "$stockade_program" >/dev/null || stockade_stop program-missing "$stockade_program"
   done
@@ -47,18 +49,32 @@ stockade_begin() {
   [ "$stockade_effective" = 0 ] || stockade_stop not-root "user id $stockade_effective"
 }
 
-# stockade_section INDEX ARGUMENT...: what its function prints, bounded, then its exit status where that was not cut off, then a mark
+# stockade_show ARGUMENT...: what the section's function prints, then its exit status
+stockade_show() {
+  exec 7>&- 8<&- 9>&-
+  trap 'printf "\n%s exit %03d\n" "$stockade_nonce" "$?"' EXIT
+  set -u
+  "section_$stockade_index" "$@"
+}
+
+# stockade_section INDEX ARGUMENT...: what it shows, bounded, so that the exit status is there only where nothing was cut off, then a mark
 stockade_section() {
   [ -z "$stockade_gone" ] || return 0
   stockade_index=$1
   shift
   printf '%s section %s\n' "$stockade_nonce" "$stockade_index" >&7
-  {
-    exec 7>&- 8<&- 9>&-
-    trap 'printf "\n%s exit %03d\n" "$stockade_nonce" "$?"' EXIT
-    set -u
-    "section_$stockade_index" "$@"
-  } | head -c "$stockade_section_limit" >&7
+  stockade_show "$@" | head -c "$stockade_section_limit" >&7
+  printf '\n%s over\n' "$stockade_nonce" 2>/dev/null >&7 || stockade_gone=1
+}
+
+# stockade_packed INDEX ARGUMENT...: the same, and before its mark it is one gzip stream
+stockade_packed() {
+  command -v gzip >/dev/null || { stockade_section "$@"; return; }
+  [ -z "$stockade_gone" ] || return 0
+  stockade_index=$1
+  shift
+  printf '%s packed %s\n' "$stockade_nonce" "$stockade_index" >&7
+  stockade_show "$@" | head -c "$stockade_section_limit" | gzip -1 >&7
   printf '\n%s over\n' "$stockade_nonce" 2>/dev/null >&7 || stockade_gone=1
 }
 
@@ -362,10 +378,10 @@ stockade_leave() {
 }
 # --- the steps
 stockade_main() {
+  stockade_begin
   stockade_enter 60
   stockade_line begin
   [ -n "$stockade_gone" ] || stockade_line end
 }
-stockade_begin
 stockade_main
 # stockade: end of script
