@@ -1,6 +1,6 @@
 import { constants, gunzipSync } from 'node:zlib';
 import type { OperationResult, OperationStatus } from '../model/operation.ts';
-import { messageOf, systemCode } from '../model/system-error.ts';
+import { messageOf } from '../model/system-error.ts';
 import { PrefixedLines } from './lines.ts';
 
 /** What one line of a batch says. */
@@ -42,12 +42,18 @@ export function readBatch(
   let isPacked = false;
   const unpacked = new Set<number>();
   const unpack = (body: Buffer): Buffer | undefined => {
-    const isFirst = section < sections && !unpacked.has(section);
-    if (isFirst) unpacked.add(section);
-    const plainly = isFirst ? gunzip(body, lineBytes) : 'nobody asked for it, or it came before';
-    if (typeof plainly !== 'string') return plainly;
-    handlers.onBroken(`section ${section} is not unpacked: ${plainly}`);
-    return undefined;
+    if (section >= sections || unpacked.has(section)) {
+      handlers.onBroken(`a section nobody asked for, or a second time: ${section}`);
+      return undefined;
+    }
+    unpacked.add(section);
+    try {
+      // of one that breaks off there is what came: it lacks its trailer then, like each that was cut
+      return gunzipSync(body, { maxOutputLength: lineBytes, finishFlush: constants.Z_SYNC_FLUSH });
+    } catch (error) {
+      handlers.onBroken(`section ${section} cannot be unpacked: ${messageOf(error)}`);
+      return undefined;
+    }
   };
   const lines = new PrefixedLines(`${nonce} `, lineBytes, {
     onLine: (bytes) => {
@@ -71,15 +77,6 @@ export function readBatch(
     onTooLong: () => handlers.onBroken(`a line or a section is longer than ${lineBytes} bytes`),
   });
   return lines;
-}
-
-/** What is there of it, where it breaks off: it lacks its trailer then, as any section that was cut. @returns why not, where it cannot be unpacked */
-function gunzip(bytes: Buffer, most: number): Buffer | string {
-  try {
-    return gunzipSync(bytes, { maxOutputLength: most, finishFlush: constants.Z_SYNC_FLUSH });
-  } catch (error) {
-    return systemCode(error) === 'ERR_BUFFER_TOO_LARGE' ? `it has more than ${most} bytes` : messageOf(error);
-  }
 }
 
 const statuses = new Map<string, OperationStatus>(

@@ -110,8 +110,8 @@ function sectionFunction(section: ReadSection, index: number): ShellText {
 }
 
 function sectionCall(section: ReadSection, index: number): ShellText {
-  const how = section.packed === true ? sh`stockade_packed` : sh`stockade_section`;
-  return sh`  ${how} ${index} ${words(section.arguments)}`;
+  const kind = section.packed === true ? 'packed' : 'section';
+  return sh`  stockade_section ${word(kind)} ${index} ${words(section.arguments)}`;
 }
 
 function turnFunctions(turn: Turn): ShellText {

@@ -1,11 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Identity } from '../../provider/connect/target.ts';
 import { sh } from '../../provider/model/shell.ts';
-import { closeAll, limits, Listener, makeKey, open, sleep, Sshd, succeeded } from './connect.fixture.ts';
+import { closeAll, limits, Listener, makeKey, open, Sshd, startAgent, succeeded } from './connect.fixture.ts';
 
 /** What ssh2 would wait for by itself, and need not: see provider/connect/fewer-answers.ts. */
 const keyKinds = ['ed25519', 'ecdsa', 'rsa'] as const;
@@ -115,9 +115,8 @@ it('keys are still tried in their order, each once', async () => {
 
 it('an agent is asked to sign by no key but the one that will do', async () => {
   const socket = join(sshd.directory, 'agent');
-  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+  const agent = await startAgent(socket);
   try {
-    for (let turn = 0; turn < 200 && !existsSync(socket); turn++) await sleep(25);
     makeKey(join(sshd.directory, 'stranger'), 'ed25519');
     for (const name of ['stranger', 'ed25519']) {
       const environment = { ...process.env, SSH_AUTH_SOCK: socket };

@@ -29,6 +29,7 @@ import {
   open,
   sleep,
   Sshd,
+  startAgent,
   succeeded,
   text,
 } from './connect.fixture.ts';
@@ -587,9 +588,8 @@ describe('secrets', () => {
     makeKey(path, 'ed25519', 'open sesame');
     admit(path);
     const socket = join(sshd.directory, 'agent');
-    const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+    const agent = await startAgent(socket);
     try {
-      await until('the agent', 5, () => existsSync(socket));
       execFileSync('sh', [
         '-c',
         'printf "#!/bin/sh\necho open sesame\n" >"$1"; chmod 700 "$1"',

@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -150,6 +150,16 @@ export class Sshd {
 
 export function makeKey(path: string, kind: KeyKind, passphrase = ''): void {
   execFileSync('ssh-keygen', ['-q', '-t', kind, '-N', passphrase, '-C', 'test', '-f', path]);
+}
+
+/** An ssh-agent without keys, once it listens; whoever started it ends it. */
+export async function startAgent(socket: string): Promise<ChildProcess> {
+  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+  for (let turn = 0; !existsSync(socket); turn++) {
+    if (turn > 400 || agent.exitCode !== null) throw new Error('the agent did not start');
+    await sleep(25);
+  }
+  return agent;
 }
 
 export function sleep(milliseconds: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ import {
   open,
   sleep,
   Sshd,
+  startAgent,
   succeeded,
   text,
 } from './connect.fixture.ts';
@@ -431,9 +432,8 @@ describe.each(kinds)('by %s:', (kind) => {
 
     it('may come from an agent, after one that fails', async () => {
       const socket = key('agent');
-      const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+      const agent = await startAgent(socket);
       try {
-        await until('the agent', () => existsSync(socket));
         const environment = { ...process.env, SSH_AUTH_SOCK: socket };
         const empty = failed(await login([{ kind: 'agent', socket }]));
         expect(empty.code).toBe('login-refused');

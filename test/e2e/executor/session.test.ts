@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { connectLocal } from '../../../provider/connect/local.ts';
 import type { ExecOutput } from '../../../provider/connect/connection.ts';
@@ -147,7 +147,7 @@ test('noise that does not end its line takes nothing with it, and a flood of lin
 });
 
 test('what one section does takes no other with it', async () => {
-  const { session } = openHere(makeGround(), { limits: { readTimeoutSeconds: 2 } });
+  const { session } = openHere(makeGround(), { limits: { readTimeoutSeconds: 6 } });
   const packing = (name: string, body: ShellText) => ({ ...section(name, body), packed: true });
   const [fine, hangs] = await Promise.all([
     session.read([packing('fine', sh`echo fine`)]),
@@ -160,12 +160,15 @@ test('what one section does takes no other with it', async () => {
 test('a host that is busy says so before anything is packed', async () => {
   const ground = makeGround();
   const { session } = openHere(ground);
-  const writing = session.write([own('slow', sh`: >${ground.at('on')}; sleep 3`)]);
+  const writing = session.write([
+    own('slow', sh`: >${ground.at('on')}; until [ -e ${ground.at('off')} ]; do sleep 0.05; done`),
+  ]);
   while (!existsSync(ground.path('on'))) await new Promise((resolve) => setTimeout(resolve, 5));
   const other = openHere(ground, { limits: { lockWaitSeconds: 1 } });
   expect(codesOf(await other.session.read([{ ...section('s', sh`echo s`), packed: true }]))).toEqual([
     'host-busy',
   ]);
+  writeFileSync(ground.path('off'), '');
   must(await writing);
 });
 

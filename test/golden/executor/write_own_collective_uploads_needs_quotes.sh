@@ -57,24 +57,20 @@ stockade_show() {
   "section_$stockade_index" "$@"
 }
 
-# stockade_section INDEX ARGUMENT...: what it shows, bounded, so that the exit status is there only where nothing was cut off, then a mark
+# stockade_section KIND INDEX ARGUMENT...: what it shows, bounded, so that the exit status is there only where nothing was cut off, then a
+# mark. KIND packed: before its mark it is one gzip stream, where the host has gzip; else section
 stockade_section() {
   [ -z "$stockade_gone" ] || return 0
-  stockade_index=$1
-  shift
-  printf '%s section %s\n' "$stockade_nonce" "$stockade_index" >&7
-  stockade_show "$@" | head -c "$stockade_section_limit" >&7
-  printf '\n%s over\n' "$stockade_nonce" 2>/dev/null >&7 || stockade_gone=1
-}
-
-# stockade_packed INDEX ARGUMENT...: the same, and before its mark it is one gzip stream
-stockade_packed() {
-  command -v gzip >/dev/null || { stockade_section "$@"; return; }
-  [ -z "$stockade_gone" ] || return 0
-  stockade_index=$1
-  shift
-  printf '%s packed %s\n' "$stockade_nonce" "$stockade_index" >&7
-  stockade_show "$@" | head -c "$stockade_section_limit" | gzip -1 >&7
+  stockade_kind=$1
+  stockade_index=$2
+  shift 2
+  command -v gzip >/dev/null || stockade_kind=section
+  printf '%s %s %s\n' "$stockade_nonce" "$stockade_kind" "$stockade_index" >&7
+  if [ "$stockade_kind" = packed ]; then
+    stockade_show "$@" | head -c "$stockade_section_limit" | gzip -1 >&7
+  else
+    stockade_show "$@" | head -c "$stockade_section_limit" >&7
+  fi
   printf '\n%s over\n' "$stockade_nonce" 2>/dev/null >&7 || stockade_gone=1
 }
 
@@ -477,7 +473,7 @@ stockade_main() {
   if stockade_join 2 '0'; then set -- "$@" web2; fi
   if stockade_join 3 '0'; then set -- "$@" web2; fi
   stockade_together together_1 "$@"
-  stockade_section 0 web1
+  stockade_section section 0 web1
   [ -n "$stockade_gone" ] || stockade_line end
 }
 stockade_main
